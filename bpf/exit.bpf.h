@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The one way out: count, report, return. Nothing here changes a verdict. */
+#ifndef DNETBPF_EXIT_BPF_H
+#define DNETBPF_EXIT_BPF_H
+
+#include <linux/pkt_cls.h>
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+#define NSEC_PER_SEC 1000000000ull
+
+/* Everything that one run learns on the way. */
+struct run {
+	struct packet packet;
+	const struct dnet_endpoint *endpoint;	/* NULL: none */
+	__u32 slot;
+	__u32 direction;
+	__u32 layer;
+	__u32 rule_counter;	/* of the deciding rule, or DNET_NO_RULE */
+	bool would;		/* audit mode passes what the reason denies */
+};
+
+static __always_inline __u32 wire_packets(const struct __sk_buff *skb)
+{
+	return skb->gso_segs > 1 ? skb->gso_segs : 1;
+}
+
+/* A GSO packet is one header and the payload of many segments: each of them will carry the header again. */
+static __always_inline __u32 wire_bytes(const struct __sk_buff *skb, const struct packet *packet)
+{
+	return skb->len + (wire_packets(skb) - 1) * packet->header_bytes;
+}
+
+/* GCRA (ITU-T I.371) on one word: may this endpoint send an event now? */
+static __always_inline bool event_budget_take(struct dnet_event_budget *budget, __u64 now)
+{
+	const __u64 period = NSEC_PER_SEC / DNET_EVENTS_PER_SEC;
+	const __u64 tolerance = period * (DNET_EVENT_BURST - 1);
+
+	for (int i = 0; i < 4; i++) {
+		__u64 arrival = *(volatile __u64 *)&budget->theoretical_arrival_ns;
+		__u64 start = arrival > now ? arrival : now;
+
+		if (start - now > tolerance)
+			return false;
+		if (__sync_val_compare_and_swap(&budget->theoretical_arrival_ns, arrival, start + period) == arrival)
+			return true;
+	}
+	return false;	/* four other CPUs were faster: this one is counted as suppressed */
+}
+
+static __always_inline void report(struct __sk_buff *skb, const struct run *run, __u32 reason, __u32 verdict)
+{
+	const struct packet *packet = &run->packet;
+	__u32 slot = run->slot, zero = 0;
+	struct dnet_event_budget *budget = bpf_map_lookup_elem(&event_budgets, &slot);
+	struct dnet_event *event;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!budget)
+		return;
+	if (!event_budget_take(budget, now)) {
+		__sync_fetch_and_add(&budget->suppressed, 1);
+		return;
+	}
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		struct dnet_state *state_value = bpf_map_lookup_elem(&state, &zero);
+
+		if (state_value)
+			__sync_fetch_and_add(&state_value->events_lost, 1);
+		return;
+	}
+	__sync_fetch_and_add(&budget->sent, 1);
+	event->time_ns = now;
+	event->ifindex = skb->ifindex;
+	event->endpoint_id = run->endpoint ? run->endpoint->id : 0;
+	event->rule_counter = run->rule_counter;
+	event->bytes = wire_bytes(skb, packet);
+	event->packets = wire_packets(skb);
+	event->direction = run->direction;
+	event->verdict = verdict;
+	event->reason = reason;
+	event->proto = packet->proto;
+	event->src = packet->src;
+	event->dst = packet->dst;
+	event->src_port_be = packet->src_port_be;
+	event->dst_port_be = packet->dst_port_be;
+	if (packet->proto == IPPROTO_ICMP || packet->proto == IPPROTO_ICMPV6) {
+		event->src_port_be = 0;
+		event->dst_port_be = bpf_htons(packet->icmp_type << 8 | packet->icmp_code);
+	}
+	event->ethertype_be = packet->ethertype_be;
+	event->tcp_flags = packet->tcp_flags;
+	event->layer = run->layer;
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void count_rule(__u32 counter)
+{
+	__u64 *hits = bpf_map_lookup_elem(&rule_hits, &counter);
+
+	if (hits)
+		*hits += 1;
+}
+
+/*
+ * Returns the program's answer. "Pass" is TC_ACT_UNSPEC, which is TCX_NEXT too: programs of others on the hook still run.
+ */
+static __always_inline int leave(struct __sk_buff *skb, const struct run *run, enum dnet_reason reason)
+{
+	enum dnet_reason_class class = dnet_reason_class(reason);
+	bool fail_open = class == DNET_CLASS_FAIL && run->endpoint && run->endpoint->flags & DNET_ENDPOINT_FAIL_OPEN;
+	__u32 verdict = class == DNET_CLASS_PASS || fail_open ? DNET_PASS : run->would ? DNET_WOULD_DENY : DNET_DENY;
+	__u32 slot = run->slot < DNET_MAX_ENDPOINTS ? run->slot : 0, index;
+	struct dnet_counter *counter;
+
+	if (class == DNET_CLASS_PASS) {
+		index = dnet_pass_index(slot, run->direction, reason);
+		counter = bpf_map_lookup_elem(&pass_counters, &index);
+		if (counter) {
+			counter->packets += wire_packets(skb);
+			counter->bytes += wire_bytes(skb, &run->packet);
+		}
+		return TC_ACT_UNSPEC;
+	}
+	index = dnet_deny_index(slot, run->direction, verdict, reason);
+	counter = bpf_map_lookup_elem(&deny_counters, &index);
+	if (counter) {
+		__sync_fetch_and_add(&counter->packets, wire_packets(skb));
+		__sync_fetch_and_add(&counter->bytes, wire_bytes(skb, &run->packet));
+	}
+	/* Flooded frames are for somebody else: a bridge's noise, not news. */
+	if (reason != DNET_REASON_FLOODED)
+		report(skb, run, reason, verdict);
+	return verdict == DNET_DENY ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Connections: keys, life, and what TCP says of them. */
+#ifndef DNETBPF_FLOW_BPF_H
+#define DNETBPF_FLOW_BPF_H
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+/* The smaller (address, port) first. Returns the index of the source in the key. */
+static __always_inline __u32 flow_key(struct dnet_flow_key *key, const struct dnet_addr *src, __be16 src_port_be,
+				      const struct dnet_addr *dst, __be16 dst_port_be, __u8 proto)
+{
+	bool source_first;
+
+	if (src->quad[0] != dst->quad[0])
+		source_first = src->quad[0] < dst->quad[0];
+	else if (src->quad[1] != dst->quad[1])
+		source_first = src->quad[1] < dst->quad[1];
+	else
+		source_first = src_port_be <= dst_port_be;
+	__builtin_memset(key, 0, sizeof(*key));
+	key->proto = proto;
+	if (source_first) {
+		key->addr[0] = *src;
+		key->addr[1] = *dst;
+		key->port_be[0] = src_port_be;
+		key->port_be[1] = dst_port_be;
+		return 0;
+	}
+	key->addr[0] = *dst;
+	key->addr[1] = *src;
+	key->port_be[0] = dst_port_be;
+	key->port_be[1] = src_port_be;
+	return 1;
+}
+
+static __always_inline bool flow_expired(const struct dnet_flow *flow, __u8 proto, __u64 now)
+{
+	return (__s64)(now - flow->last_seen_ns) > (__s64)dnet_flow_timeout_ns(proto, flow->state);
+}
+
+/* Account a packet of a flow that passes. @sender: index of its source in the key. */
+static __always_inline void flow_heard(struct dnet_flow *flow, const struct packet *packet, __u32 sender, __u64 now)
+{
+	__u8 bit = 1 << (sender & 1);
+
+	/* Both ends of a connection write here, each on its own CPU: do not dirty the line for nothing. */
+	if (now != flow->last_seen_ns)
+		flow->last_seen_ns = now;
+	if (!(flow->heard & bit))
+		flow->heard |= bit;
+	if (packet->proto == IPPROTO_TCP) {
+		if (packet->tcp_flags & TCP_RST)
+			flow->state = DNET_FLOW_CLOSING;
+		if (packet->tcp_flags & TCP_FIN && !(flow->fin_seen & bit))
+			flow->fin_seen |= bit;
+		if (flow->fin_seen == 3 && flow->state != DNET_FLOW_CLOSING)
+			flow->state = DNET_FLOW_CLOSING;
+	}
+	if (flow->state == DNET_FLOW_NEW && flow->heard == 3)
+		flow->state = DNET_FLOW_ESTABLISHED;
+}
+
+static __always_inline void flow_begin(struct dnet_flow *flow, __u32 selector, __u32 initiator, __u64 now)
+{
+	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->last_seen_ns = now;
+	flow->selector = selector;
+	flow->initiator = initiator;
+}
+
+/*
+ * The flow that an ICMP error quotes: RFC 792, RFC 4443. The quoted packet went the other way: the error's receiver had
+ * sent it. *ret_own: index of the side that had sent the quoted packet.
+ */
+static __always_inline struct dnet_flow *flow_of_icmp_error(struct __sk_buff *skb, const struct packet *packet, __u32 *ret_own,
+							    __u8 *ret_proto)
+{
+	struct { __be16 src, dst; __be16 id, rest; } ports;
+	struct dnet_flow_key key;
+	struct dnet_addr src, dst;
+	__u32 offset = packet->l4_offset + 8;
+	__be16 src_port_be, dst_port_be;
+	__u8 proto;
+
+	if (packet->flags & PACKET_V6) {
+		struct ipv6hdr ip;
+
+		if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0)
+			return NULL;
+		__builtin_memcpy(&src, &ip.saddr, sizeof(src));
+		__builtin_memcpy(&dst, &ip.daddr, sizeof(dst));
+		proto = ip.nexthdr;
+		offset += sizeof(ip);
+	} else {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0 || ip.ihl < 5 || ip.frag_off & bpf_htons(0x1fff))
+			return NULL;
+		addr_from_v4(&src, ip.saddr);
+		addr_from_v4(&dst, ip.daddr);
+		proto = ip.protocol;
+		offset += ip.ihl * 4;
+	}
+	if (bpf_skb_load_bytes(skb, offset, &ports, sizeof(ports)) < 0)
+		return NULL;
+	switch (proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP_:
+		src_port_be = ports.src;
+		dst_port_be = ports.dst;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:	/* echo: its identifier is at bytes 4 and 5 */
+		src_port_be = dst_port_be = ports.id;
+		break;
+	default:
+		src_port_be = dst_port_be = 0;
+	}
+	*ret_own = flow_key(&key, &src, src_port_be, &dst, dst_port_be, proto);
+	*ret_proto = proto;
+	return bpf_map_lookup_elem(&flows, &key);
+}
+
+#endif

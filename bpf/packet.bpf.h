@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a packet says of itself. Headers are copied out with bpf_skb_load_bytes(), which checks every length against the
+ * packet: nothing past its end is ever read, linear or not.
+ */
+#ifndef DNETBPF_PACKET_BPF_H
+#define DNETBPF_PACKET_BPF_H
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/icmpv6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include <dnetbpf/address.h>
+#include <dnetbpf/limits.h>
+#include <dnetbpf/policy.h>
+#include <dnetbpf/reason.h>
+
+#define PACKET_IP		(1u << 0)
+#define PACKET_ARP		(1u << 1)
+#define PACKET_V6		(1u << 2)
+#define PACKET_FIRST_FRAGMENT	(1u << 3)
+#define PACKET_LATER_FRAGMENT	(1u << 4)
+#define PACKET_ICMP_ERROR	(1u << 5)
+#define PACKET_NEIGHBOR		(1u << 6)	/* ICMPv6 RS, NS, NA, MLD; IGMP to a group */
+#define PACKET_ROUTER_MESSAGE	(1u << 7)	/* ICMPv6 RA, redirect */
+#define PACKET_MULTICAST	(1u << 8)	/* by its destination address; IPv4 limited broadcast too */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+#define IPPROTO_IPV6_HOPOPTS	0
+#define IPPROTO_IPV6_ROUTING	43
+#define IPPROTO_IPV6_FRAGMENT	44
+#define IPPROTO_IPV6_AH		51
+#define IPPROTO_IPV6_DSTOPTS	60
+#define IPPROTO_SCTP_		132
+
+struct packet {
+	struct dnet_addr src, dst;
+	__u8 mac_dst[6], mac_src[6];
+	__be16 ethertype_be;
+	__be16 src_port_be, dst_port_be;	/* ICMP echo: both the identifier */
+	__u16 l4_offset;	/* from the start of the frame */
+	__u16 header_bytes;	/* up to the payload: what GSO repeats in each segment */
+	__u32 flags;
+	__u32 fragment_id;
+	__u32 selector;		/* of a flow that this packet would begin */
+	__u8 proto;
+	__u8 tcp_flags;
+	__u8 icmp_type, icmp_code;
+};
+
+static __always_inline void addr_from_v4(struct dnet_addr *addr, __be32 v4)
+{
+	addr->quad[0] = 0;
+	addr->word_be[2] = bpf_htonl(0xffff);
+	addr->word_be[3] = v4;
+}
+
+static __always_inline bool addr_same(const struct dnet_addr *a, const struct dnet_addr *b)
+{
+	return a->quad[0] == b->quad[0] && a->quad[1] == b->quad[1];
+}
+
+static __always_inline bool addr_unspecified(const struct dnet_addr *addr)
+{
+	return addr->quad[0] == 0 && (addr->quad[1] == 0 ||
+	       (addr->word_be[2] == bpf_htonl(0xffff) && addr->word_be[3] == 0));
+}
+
+/* The transport header at @offset of @skb; IP fields of @packet are filled already. */
+static __always_inline enum dnet_reason parse_transport(struct __sk_buff *skb, __u32 offset, struct packet *packet)
+{
+	packet->l4_offset = offset;
+	packet->header_bytes = offset;
+	switch (packet->proto) {
+	case IPPROTO_TCP: {
+		struct { __be16 src, dst; __be32 seq, ack; __u8 data_offset, flags; } tcp;
+
+		if (bpf_skb_load_bytes(skb, offset, &tcp, 14) < 0)
+			return DNET_REASON_MALFORMED;
+		if ((tcp.data_offset >> 4) < 5)
+			return DNET_REASON_MALFORMED;
+		packet->src_port_be = tcp.src;
+		packet->dst_port_be = tcp.dst;
+		packet->tcp_flags = tcp.flags;
+		packet->header_bytes = offset + (tcp.data_offset >> 4) * 4;
+		packet->selector = DNET_SELECTOR(IPPROTO_TCP, bpf_ntohs(tcp.dst));
+		return 0;
+	}
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP_: {
+		struct { __be16 src, dst; __be32 rest; } ports;
+
+		if (bpf_skb_load_bytes(skb, offset, &ports, sizeof(ports)) < 0)
+			return DNET_REASON_MALFORMED;
+		packet->src_port_be = ports.src;
+		packet->dst_port_be = ports.dst;
+		packet->header_bytes = offset + 8;
+		packet->selector = DNET_SELECTOR(packet->proto, packet->proto == IPPROTO_UDPLITE ? 0 : bpf_ntohs(ports.dst));
+		return 0;
+	}
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6: {
+		struct { __u8 type, code; __be16 checksum, id, sequence; } icmp;
+
+		/* MLD and others are at least 8 bytes too. */
+		if (bpf_skb_load_bytes(skb, offset, &icmp, sizeof(icmp)) < 0)
+			return DNET_REASON_MALFORMED;
+		/* An ICMP of the other family is not what its number says. */
+		if ((packet->proto == IPPROTO_ICMPV6) != !!(packet->flags & PACKET_V6))
+			break;
+		packet->icmp_type = icmp.type;
+		packet->icmp_code = icmp.code;
+		packet->header_bytes = offset + 8;
+		packet->selector = DNET_SELECTOR(packet->proto, icmp.type << 8 | icmp.code);
+		if (packet->proto == IPPROTO_ICMP) {
+			/* echo, timestamp, information, address mask and their replies carry an identifier */
+			if (icmp.type == 0 || icmp.type == 8 || (icmp.type >= 13 && icmp.type <= 18))
+				packet->src_port_be = packet->dst_port_be = icmp.id;
+			else if (icmp.type == 3 || icmp.type == 4 || icmp.type == 5 || icmp.type == 11 || icmp.type == 12)
+				packet->flags |= PACKET_ICMP_ERROR;
+			return 0;
+		}
+		if (icmp.type == 128 || icmp.type == 129)
+			packet->src_port_be = packet->dst_port_be = icmp.id;
+		else if (icmp.type < 128)
+			packet->flags |= PACKET_ICMP_ERROR;
+		else if (icmp.type == 134 || icmp.type == 137)
+			packet->flags |= PACKET_ROUTER_MESSAGE;
+		else if ((icmp.type >= 130 && icmp.type <= 132) || icmp.type == 133 || icmp.type == 135 ||
+			 icmp.type == 136 || icmp.type == 143)
+			packet->flags |= PACKET_NEIGHBOR;
+		return 0;
+	}
+	}
+	packet->selector = DNET_SELECTOR(packet->proto, 0);
+	return 0;
+}
+
+static __always_inline enum dnet_reason parse_v4(struct __sk_buff *skb, __u32 offset, struct packet *packet)
+{
+	struct iphdr ip;
+	__u32 header;
+	__u16 fragment;
+
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0)
+		return DNET_REASON_MALFORMED;
+	header = ip.ihl * 4;
+	if (ip.version != 4 || header < sizeof(ip) || bpf_ntohs(ip.tot_len) < header)
+		return DNET_REASON_MALFORMED;
+	addr_from_v4(&packet->src, ip.saddr);
+	addr_from_v4(&packet->dst, ip.daddr);
+	packet->flags |= PACKET_IP;
+	if ((ip.daddr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || ip.daddr == bpf_htonl(0xffffffff))
+		packet->flags |= PACKET_MULTICAST;
+	packet->proto = ip.protocol;
+	packet->l4_offset = offset + header;
+	packet->header_bytes = packet->l4_offset;
+	/* IGMP to a group is to IPv4 what MLD is to IPv6. */
+	if (ip.protocol == IPPROTO_IGMP && packet->flags & PACKET_MULTICAST)
+		packet->flags |= PACKET_NEIGHBOR;
+	fragment = bpf_ntohs(ip.frag_off);
+	if (fragment & 0x3fff) {	/* more fragments, or an offset */
+		packet->fragment_id = bpf_ntohs(ip.id);
+		if (fragment & 0x1fff) {
+			packet->flags |= PACKET_LATER_FRAGMENT;
+			packet->selector = DNET_SELECTOR(ip.protocol, 0);
+			return 0;
+		}
+		packet->flags |= PACKET_FIRST_FRAGMENT;
+	}
+	return parse_transport(skb, offset + header, packet);
+}
+
+static __always_inline enum dnet_reason parse_v6(struct __sk_buff *skb, __u32 offset, struct packet *packet)
+{
+	struct ipv6hdr ip;
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0 || ip.version != 6)
+		return DNET_REASON_MALFORMED;
+	__builtin_memcpy(&packet->src, &ip.saddr, sizeof(packet->src));
+	__builtin_memcpy(&packet->dst, &ip.daddr, sizeof(packet->dst));
+	packet->flags |= PACKET_IP | PACKET_V6;
+	if (packet->dst.byte[0] == 0xff)
+		packet->flags |= PACKET_MULTICAST;
+	next = ip.nexthdr;
+	offset += sizeof(ip);
+	for (int i = 0; i <= DNET_MAX_IPV6_EXTENSIONS; i++) {
+		struct { __u8 next, length; __be16 fragment; __be32 id; } extension;
+
+		if (next != IPPROTO_IPV6_HOPOPTS && next != IPPROTO_IPV6_ROUTING && next != IPPROTO_IPV6_FRAGMENT &&
+		    next != IPPROTO_IPV6_AH && next != IPPROTO_IPV6_DSTOPTS) {
+			packet->proto = next;
+			packet->l4_offset = offset;
+			packet->header_bytes = offset;
+			return parse_transport(skb, offset, packet);
+		}
+		if (i == DNET_MAX_IPV6_EXTENSIONS)
+			break;
+		if (bpf_skb_load_bytes(skb, offset, &extension, sizeof(extension)) < 0)
+			return DNET_REASON_MALFORMED;
+		if (next == IPPROTO_IPV6_FRAGMENT) {
+			packet->fragment_id = bpf_ntohl(extension.id);
+			if (bpf_ntohs(extension.fragment) & 0xfff8) {
+				packet->flags |= PACKET_LATER_FRAGMENT;
+				packet->proto = extension.next;
+				packet->l4_offset = offset + 8;
+				packet->header_bytes = offset + 8;
+				packet->selector = DNET_SELECTOR(extension.next, 0);
+				return 0;
+			}
+			if (bpf_ntohs(extension.fragment) & 1)
+				packet->flags |= PACKET_FIRST_FRAGMENT;
+			offset += 8;
+		} else if (next == IPPROTO_IPV6_AH) {
+			offset += (extension.length + 2) * 4;	/* RFC 4302: in words, minus 2 */
+		} else {
+			offset += (extension.length + 1) * 8;
+		}
+		next = extension.next;
+	}
+	return DNET_REASON_HEADERS_TOO_DEEP;
+}
+
+/* 0: parsed (an unknown ethertype too: neither PACKET_IP nor PACKET_ARP is set); else a FAIL reason. What was understood
+ * before a failure is in @packet, for the report. A global function, so that the verifier walks the loop over extension
+ * headers once and not for every path behind it. */
+__noinline int parse_packet(struct __sk_buff *skb, struct packet *packet)
+{
+	struct ethhdr eth;
+
+	if (!packet)
+		return DNET_REASON_MALFORMED;
+	__builtin_memset(packet, 0, sizeof(*packet));
+	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) < 0)
+		return DNET_REASON_MALFORMED;
+	__builtin_memcpy(packet->mac_dst, eth.h_dest, 6);
+	__builtin_memcpy(packet->mac_src, eth.h_source, 6);
+	packet->ethertype_be = eth.h_proto;
+	packet->header_bytes = sizeof(eth);
+	if (eth.h_proto == bpf_htons(ETH_P_IP))
+		return parse_v4(skb, sizeof(eth), packet);
+	if (eth.h_proto == bpf_htons(ETH_P_IPV6))
+		return parse_v6(skb, sizeof(eth), packet);
+	if (eth.h_proto == bpf_htons(ETH_P_ARP))
+		packet->flags |= PACKET_ARP;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every bound that a container, a client or a configuration can run into, in one place. */
+#ifndef DNETBPF_LIMITS_H
+#define DNETBPF_LIMITS_H
+
+#define DNET_MAX_ENDPOINTS	4096	/* container interfaces under enforcement at once */
+#define DNET_MAX_ADDRESSES	32768	/* addresses of all endpoints, two entries each (see address.h) */
+#define DNET_MAX_BRIDGES	1024	/* Docker bridges */
+#define DNET_MAX_PLACES		16384	/* host addresses and Docker subnets */
+#define DNET_MAX_FLOWS		262144	/* connections known at once */
+#define DNET_MAX_FRAGMENTS	8192	/* fragmented datagrams in flight */
+#define DNET_MAX_RULES		1024	/* rules of one ruleset */
+#define DNET_ROW_WORDS		(DNET_MAX_RULES / 64)
+#define DNET_MAX_RULESETS	8192	/* per arena */
+#define DNET_MAX_BOUNDS		262144	/* port boundaries of all rulesets, per arena */
+#define DNET_MAX_ROW_WORDS	524288	/* 64-bit words of all rows, per arena */
+#define DNET_MAX_RULE_ENTRIES	65536	/* rules of all rulesets, per arena */
+#define DNET_MAX_PEER_ROWS	262144	/* (ruleset, endpoint) pairs */
+#define DNET_MAX_PREFIX_ROWS	262144	/* (ruleset, prefix) pairs */
+#define DNET_MAX_RULE_COUNTERS	65536	/* rules whose hits are counted */
+#define DNET_EVENT_RING_BYTES	(1 << 20)
+
+#define DNET_MAX_IPV6_EXTENSIONS 6	/* extension headers that are walked before the packet is refused */
+
+/* Deny events: an endpoint may send this many at once, and this many a second after that. The rest is counted. */
+#define DNET_EVENT_BURST	200
+#define DNET_EVENTS_PER_SEC	100
+
+#endif

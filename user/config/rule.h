@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The rule grammar: one parser for the policy file, for labels and for the command line. Pure and bounded. */
+#ifndef DNETBPF_CONFIG_RULE_H
+#define DNETBPF_CONFIG_RULE_H
+
+#include "base/error.h"
+#include "model/policy.h"
+
+#define RULE_TEXT_MAX 16384	/* bytes of one rule */
+
+/*
+ * Parse one rule. @direction: "from" belongs to ingress, "to" to egress. @origin: where @text begins; it is copied into
+ * the rule, the column pointing at the rule's first character. On error returns -EINVAL, the sentence begins with
+ * "FILE:LINE:COLUMN: " and the column is that of the offending word; nothing is stored in @ret.
+ */
+int rule_parse(const char *text, enum dnet_direction direction, const struct origin *origin, struct rule *ret,
+	       struct error *error);
+/* Parse "rule; rule; ...", as labels have it; empty parts are skipped. Marks the list present. */
+int rule_list_parse(const char *text, enum dnet_direction direction, const struct origin *origin, struct rule_list *ret,
+		    struct error *error);
+/* Free what rule_parse() stored. */
+void rule_clear(struct rule *rule);
+
+/* Parse a selector such as "service:shop/web", "container:web-*", "label:app=web", "network:dmz", "all". */
+int selector_parse(const char *text, const struct origin *origin, struct selector *ret, struct error *error);
+
+#endif

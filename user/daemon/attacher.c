@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include "daemon/attacher.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define MAX_INTERFACES (DNET_MAX_ENDPOINTS + DNET_MAX_BRIDGES)
+
+struct set {
+	int *ifindex;
+	size_t count;
+};
+
+struct attacher {
+	struct dataplane *dataplane;
+	enum attach_mode mode;
+	int netlink_fd, stop_fd;
+	pthread_t thread;
+	bool running;
+	/* Held while programs are attached: two threads must not do it to one interface at a time, and the kernel takes the
+	 * same lock (RTNL) for all of them anyway. */
+	pthread_mutex_t lock;
+	struct set attached, bridges, held;
+	struct metrics_histogram histogram;
+	unsigned long repairs;
+};
+
+static bool set_has(const struct set *set, int ifindex)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->ifindex[i] == ifindex)
+			return true;
+	return false;
+}
+
+static void set_add(struct set *set, int ifindex)
+{
+	if (!set_has(set, ifindex) && set->count < MAX_INTERFACES)
+		set->ifindex[set->count++] = ifindex;
+}
+
+static void set_remove(struct set *set, int ifindex)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->ifindex[i] == ifindex) {
+			set->ifindex[i] = set->ifindex[--set->count];
+			return;
+		}
+}
+
+bool attacher_is_docker_name(const char *bridge)
+{
+	if (strcmp(bridge, "docker0") == 0 || strcmp(bridge, "docker_gwbridge") == 0)
+		return true;
+	return strncmp(bridge, "br-", 3) == 0 && strlen(bridge) == 15 && strspn(bridge + 3, "0123456789abcdef") == 12;
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+static int ensure_locked(struct attacher *attacher, int ifindex, bool bridge, struct error *error)
+{
+	struct timespec start;
+	int r;
+
+	if (set_has(&attacher->attached, ifindex))
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	r = bridge ? attach_bridge(attacher->dataplane, ifindex, attacher->mode, error) :
+		     attach_container(attacher->dataplane, ifindex, attacher->mode, error);
+	if (r < 0)
+		return r;
+	set_add(&attacher->attached, ifindex);
+	set_remove(&attacher->held, ifindex);
+	metrics_observe(&attacher->histogram, seconds_since(&start));
+	return 0;
+}
+
+static bool is_docker_bridge(struct attacher *attacher, int ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	if (set_has(&attacher->bridges, ifindex))
+		return true;
+	if (!if_indextoname(ifindex, name) || !attacher_is_docker_name(name))
+		return false;
+	set_add(&attacher->bridges, ifindex);
+	return true;
+}
+
+static void new_link(struct attacher *attacher, const struct netlink_link *link)
+{
+	struct error error = {};
+
+	if (!link->master || strcmp(link->kind, "veth") != 0)
+		return;
+	pthread_mutex_lock(&attacher->lock);
+	if (!set_has(&attacher->attached, link->ifindex) && !set_has(&attacher->held, link->ifindex) &&
+	    is_docker_bridge(attacher, link->master)) {
+		int r = ensure_locked(attacher, link->ifindex, false, &error);
+
+		/* A link that is gone already needs nothing. */
+		if (r < 0 && if_indextoname(link->ifindex, (char[IF_NAMESIZE]){ 0 }))
+			log_error("interface %s is NOT under enforcement: %s", link->name, error.text);
+	}
+	pthread_mutex_unlock(&attacher->lock);
+}
+
+static void gone_link(struct attacher *attacher, int ifindex)
+{
+	pthread_mutex_lock(&attacher->lock);
+	set_remove(&attacher->bridges, ifindex);
+	set_remove(&attacher->held, ifindex);
+	if (set_has(&attacher->attached, ifindex)) {
+		set_remove(&attacher->attached, ifindex);
+		attach_forget(attacher->dataplane, ifindex);
+	}
+	pthread_mutex_unlock(&attacher->lock);
+}
+
+/* Messages were lost: what would they have said? */
+static void look_again(struct attacher *attacher)
+{
+	_cleanup_free_ struct netlink_link *links = NULL;
+	size_t count = 0;
+
+	if (netlink_dump_links(&links, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		new_link(attacher, &links[i]);
+}
+
+static void on_event(void *context, const struct netlink_event *event)
+{
+	struct attacher *attacher = context;
+
+	switch (event->kind) {
+	case NETLINK_LINK_NEW:
+		new_link(attacher, &event->link);
+		break;
+	case NETLINK_LINK_GONE:
+		gone_link(attacher, event->link.ifindex);
+		break;
+	case NETLINK_OVERRUN:
+		look_again(attacher);
+		break;
+	default:
+		break;
+	}
+}
+
+static void *run(void *context)
+{
+	struct attacher *attacher = context;
+	struct pollfd fds[] = {
+		{ .fd = attacher->netlink_fd, .events = POLLIN },
+		{ .fd = attacher->stop_fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].revents)
+			break;
+		if (fds[0].revents)
+			netlink_watch_read(attacher->netlink_fd, on_event, attacher);
+	}
+	return NULL;
+}
+
+int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watch, const struct netlink_link *held,
+		   size_t held_count, struct attacher **ret, struct error *error)
+{
+	struct attacher *attacher = calloc(1, sizeof(*attacher));
+	int r;
+
+	if (!attacher)
+		return error_set(error, -ENOMEM, "out of memory");
+	attacher->dataplane = dataplane;
+	attacher->mode = mode;
+	attacher->netlink_fd = attacher->stop_fd = -1;
+	pthread_mutex_init(&attacher->lock, NULL);
+	attacher->attached.ifindex = calloc(MAX_INTERFACES, sizeof(int));
+	attacher->bridges.ifindex = calloc(MAX_INTERFACES, sizeof(int));
+	attacher->held.ifindex = calloc(MAX_INTERFACES, sizeof(int));
+	if (!attacher->attached.ifindex || !attacher->bridges.ifindex || !attacher->held.ifindex) {
+		attacher_stop(attacher);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < held_count; i++)
+		set_add(&attacher->held, held[i].ifindex);
+	if (watch) {
+		r = netlink_watch_open(false, &attacher->netlink_fd, error);
+		attacher->stop_fd = r < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
+		if (r == 0 && attacher->stop_fd < 0)
+			r = error_set(error, -errno, "cannot make an eventfd: %s", strerror(errno));
+		if (r == 0) {
+			r = -pthread_create(&attacher->thread, NULL, run, attacher);
+			attacher->running = r == 0;
+			if (r < 0)
+				error_set(error, r, "cannot start a thread: %s", strerror(-r));
+		}
+		if (r < 0) {
+			attacher_stop(attacher);
+			return r;
+		}
+		/* What came between the caller's dump and our subscription. */
+		look_again(attacher);
+	}
+	*ret = attacher;
+	return 0;
+}
+
+void attacher_stop(struct attacher *attacher)
+{
+	uint64_t one = 1;
+
+	if (!attacher)
+		return;
+	if (attacher->running && write(attacher->stop_fd, &one, sizeof(one)) == sizeof(one))
+		pthread_join(attacher->thread, NULL);
+	closep(&attacher->netlink_fd);
+	closep(&attacher->stop_fd);
+	pthread_mutex_destroy(&attacher->lock);
+	free(attacher->attached.ifindex);
+	free(attacher->bridges.ifindex);
+	free(attacher->held.ifindex);
+	free(attacher);
+}
+
+void attacher_add_bridge(struct attacher *attacher, int ifindex)
+{
+	pthread_mutex_lock(&attacher->lock);
+	set_add(&attacher->bridges, ifindex);
+	pthread_mutex_unlock(&attacher->lock);
+}
+
+int attacher_ensure(struct attacher *attacher, int ifindex, bool bridge, struct error *error)
+{
+	int r;
+
+	pthread_mutex_lock(&attacher->lock);
+	r = ensure_locked(attacher, ifindex, bridge, error);
+	pthread_mutex_unlock(&attacher->lock);
+	return r;
+}
+
+void attacher_verify(struct attacher *attacher, int ifindex)
+{
+	struct error error = {};
+	char name[IF_NAMESIZE];
+	uint32_t key = ifindex, flags = 0;
+
+	pthread_mutex_lock(&attacher->lock);
+	if (set_has(&attacher->attached, ifindex) && if_indextoname(ifindex, name) &&
+	    map_get(attacher->dataplane->attached_fd, &key, &flags) == 0) {
+		bool bridge = flags & DNET_ATTACHED_BRIDGE;
+
+		if (!attach_present(attacher->dataplane, ifindex, bridge, attacher->mode)) {
+			set_remove(&attacher->attached, ifindex);
+			if (ensure_locked(attacher, ifindex, bridge, &error) == 0) {
+				attacher->repairs++;
+				log_warning("somebody removed the programs from interface %s; they are back in force", name);
+			} else if (if_indextoname(ifindex, name)) {
+				log_error("somebody removed the programs from interface %s and they cannot be put back: %s", name, error.text);
+			}
+		}
+	}
+	pthread_mutex_unlock(&attacher->lock);
+}
+
+void attacher_forget(struct attacher *attacher, int ifindex)
+{
+	gone_link(attacher, ifindex);
+}
+
+bool attacher_has(struct attacher *attacher, int ifindex)
+{
+	bool has;
+
+	pthread_mutex_lock(&attacher->lock);
+	has = set_has(&attacher->attached, ifindex);
+	pthread_mutex_unlock(&attacher->lock);
+	return has;
+}
+
+void attacher_histogram(struct attacher *attacher, struct metrics_histogram *ret)
+{
+	pthread_mutex_lock(&attacher->lock);
+	*ret = attacher->histogram;
+	pthread_mutex_unlock(&attacher->lock);
+}
+
+unsigned long attacher_repairs(struct attacher *attacher)
+{
+	unsigned long repairs;
+
+	pthread_mutex_lock(&attacher->lock);
+	repairs = attacher->repairs;
+	pthread_mutex_unlock(&attacher->lock);
+	return repairs;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "config/policy_file.h"
+#include "config/static_inventory.h"
+#include "daemon/state.h"
+#include "dataplane/probe.h"
+#include "dataplane/unload.h"
+
+#define EXIT_USAGE 2
+#define EXIT_UNSUPPORTED 3
+#define SWEEP_SECONDS 5
+
+/* --- events on the loop -------------------------------------------------- */
+
+static void on_reconcile(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	reconcile(context);
+}
+
+static void on_link_event(void *context, const struct netlink_event *event)
+{
+	struct daemon *daemon = context;
+
+	switch (event->kind) {
+	case NETLINK_LINK_NEW:
+	case NETLINK_LINK_GONE:
+		daemon->links_stale = true;
+		break;
+	case NETLINK_ADDRESS_CHANGED:
+		daemon->addresses_stale = true;
+		break;
+	case NETLINK_FILTER_GONE:
+		attacher_verify(daemon->attacher, event->link.ifindex);
+		break;
+	case NETLINK_OVERRUN:
+		daemon->links_stale = daemon->addresses_stale = true;
+		break;
+	}
+}
+
+static void on_netlink(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)what;
+	netlink_watch_read(fd, on_link_event, daemon);
+	if (daemon->links_stale || daemon->addresses_stale)
+		reconcile_soon(daemon);
+}
+
+static void on_ring(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)fd;
+	(void)what;
+	dataplane_events_read(daemon->ring);
+	fflush(stdout);
+}
+
+static bool endpoint_alive(void *context, uint32_t endpoint_id)
+{
+	return live_find_id(&((struct daemon *)context)->live, endpoint_id) != NULL;
+}
+
+static void sweep(struct daemon *daemon)
+{
+	daemon->flows_standing = dataplane_sweep_flows(daemon->dataplane, endpoint_alive, daemon);
+}
+
+/* Every few seconds: expired flows go, and what no event told is found all the same. */
+static void on_sweep(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)fd;
+	(void)what;
+	sweep(daemon);
+	daemon->links_stale = daemon->addresses_stale = true;
+	reconcile_soon(daemon);
+}
+
+/* An endpoint has gone: what its address still has open must not pass to whoever is given that address next. */
+static void on_purge(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	sweep(context);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)what;
+	log_info("%s: stopping; what is in force stays in force", fd == SIGTERM ? "SIGTERM" : "SIGINT");
+	event_base_loopbreak(daemon->base);
+}
+
+static void on_inventory(void *context, const struct inventory *inventory)
+{
+	struct daemon *daemon = context;
+
+	daemon->inventory = inventory;
+	daemon->links_stale = daemon->addresses_stale = true;
+	if (daemon->options->once) {
+		reconcile(daemon);
+		event_base_loopbreak(daemon->base);
+		return;
+	}
+	reconcile_soon(daemon);
+}
+
+static void on_docker(void *context, bool connected, const char *problem)
+{
+	struct daemon *daemon = context;
+
+	daemon->docker_connected = connected;
+	snprintf(daemon->docker_problem, sizeof(daemon->docker_problem), "%s", connected ? "" : problem);
+	if (connected)
+		log_info("connected to Docker at %s", daemon->options->docker);
+	else
+		log_warning("%s", problem);
+}
+
+static int unload_request(void *context, const json_t *request, json_t **ret, struct error *error)
+{
+	struct daemon *daemon = context;
+
+	(void)request;
+	(void)error;
+	daemon->unloading = true;
+	log_info("unload: taking everything away");
+	attacher_stop(daemon->attacher);
+	daemon->attacher = NULL;
+	dataplane_close(daemon->dataplane);
+	daemon->dataplane = NULL;
+	event_base_loopbreak(daemon->base);
+	struct unload_report report;
+	int r = dataplane_unload(daemon->options->pin, &report, error);
+
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:i, s:i}", "interfaces", (int)report.interfaces, "pins", (int)report.pins);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static const struct control_route routes[] = {
+	{ "GET", "/v1/ps", report_ps },
+	{ "GET", "/v1/status", report_status },
+	{ "POST", "/v1/unload", unload_request },
+	{},
+};
+
+/* --- start --------------------------------------------------------------- */
+
+static int load_policy(struct daemon *daemon)
+{
+	const char *path = daemon->options->config ? daemon->options->config : DEFAULT_CONFIG;
+	struct error error = {};
+	int r = policy_file_load(path, &daemon->policies, &error);
+
+	if (r == 0) {
+		daemon->config_path = path;
+		return 0;
+	}
+	/* The default file need not be there: labels are enough. One that was asked for must. */
+	if (r == -ENOENT && !daemon->options->config) {
+		policy_set_default(&daemon->policies);
+		return 0;
+	}
+	log_error("%s", error.text);
+	return EXIT_USAGE;
+}
+
+static int load_static_inventory(struct daemon *daemon)
+{
+	const char *source = daemon->options->inventory;
+	struct error error = {};
+
+	if (strcmp(source, "docker") == 0)
+		return 0;
+	if (strncmp(source, "static:", 7) != 0) {
+		log_error("--inventory takes `docker` or `static:FILE`, not `%s`", source);
+		return EXIT_USAGE;
+	}
+	daemon->is_static = true;
+	if (static_inventory_load(source + 7, &daemon->static_inventory, &error) < 0) {
+		log_error("%s", error.text);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int check_host(struct daemon *daemon)
+{
+	struct error error = {};
+	struct probe probe;
+	bool mounted;
+
+	probe_run(&probe);
+	if (!probe.kernel_supported) {
+		log_error("this kernel (%s) is too old: dnetbpf needs Linux 5.15 or newer, because older ones lack atomic operations in "
+			  "BPF that exact limits are built on; install a newer kernel", probe.kernel);
+		return EXIT_UNSUPPORTED;
+	}
+	if (!probe.cap_bpf || !probe.cap_net_admin) {
+		log_error("missing %s%s%s: run dnetbpf as root (sudo dnetbpf run), or give it these capabilities",
+			  probe.cap_bpf ? "" : "CAP_BPF", !probe.cap_bpf && !probe.cap_net_admin ? " and " : "",
+			  probe.cap_net_admin ? "" : "CAP_NET_ADMIN");
+		return 1;
+	}
+	if (probe_bpffs(daemon->options->pin, &mounted, &error) < 0) {
+		log_error("%s", error.text);
+		return 1;
+	}
+	if (mounted)
+		log_info("mounted a bpffs at /sys/fs/bpf");
+	switch (daemon->options->attach) {
+	case ATTACH_TCX:
+		if (!probe.tcx) {
+			log_error("--attach tcx needs Linux 6.6 or newer, this is %s; use --attach clsact or leave the option out", probe.kernel);
+			return EXIT_UNSUPPORTED;
+		}
+		daemon->attach_mode = ATTACH_MODE_TCX;
+		daemon->attach_why = "asked for with --attach tcx";
+		break;
+	case ATTACH_CLSACT:
+		daemon->attach_mode = ATTACH_MODE_CLSACT;
+		daemon->attach_why = "asked for with --attach clsact";
+		break;
+	case ATTACH_AUTO:
+		daemon->attach_mode = ATTACH_MODE_CLSACT;
+		daemon->attach_why = "default: at many starts at once clsact is in force first; what somebody removes is put back";
+		break;
+	}
+	return 0;
+}
+
+static int open_dataplane(struct daemon *daemon)
+{
+	_cleanup_free_ struct netlink_link *links = NULL;
+	struct error error = {};
+	size_t count = 0;
+
+	if (dataplane_open(daemon->options->pin, &daemon->dataplane, &error) < 0 ||
+	    netlink_watch_open(true, &daemon->netlink_fd, &error) < 0 ||
+	    netlink_dump_links(&links, &count, &error) < 0 ||
+	    attacher_start(daemon->dataplane, daemon->attach_mode, !daemon->is_static, links, count, &daemon->attacher, &error) < 0) {
+		log_error("%s", error.text);
+		return 1;
+	}
+	daemon->links_stale = daemon->addresses_stale = true;
+	reconcile_adopt(daemon, links, count);
+	return 0;
+}
+
+static int open_listeners(struct daemon *daemon)
+{
+	struct error error = {};
+
+	if (control_server_new(daemon->base, daemon->options->control, routes, daemon, daemon->history, &daemon->control, &error) < 0) {
+		log_error("%s", error.text);
+		return 1;
+	}
+	if (strcmp(daemon->options->metrics, "off") != 0 &&
+	    metrics_server_new(daemon->base, daemon->options->metrics, report_metrics, daemon, &daemon->metrics, &error) < 0) {
+		log_error("%s", error.text);
+		return 1;
+	}
+	return 0;
+}
+
+static int add_events(struct daemon *daemon)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+	const struct timeval period = { .tv_sec = SWEEP_SECONDS };
+	struct error error = {};
+	int ring_fd;
+
+	if (dataplane_events_open(daemon->dataplane, events_report, daemon, &daemon->ring, &ring_fd, &error) < 0) {
+		log_error("%s", error.text);
+		return 1;
+	}
+	daemon->reconcile_event = event_new(daemon->base, -1, 0, on_reconcile, daemon);
+	daemon->retry_timer = evtimer_new(daemon->base, on_reconcile, daemon);
+	daemon->purge_timer = evtimer_new(daemon->base, on_purge, daemon);
+	daemon->sweep_timer = event_new(daemon->base, -1, EV_PERSIST, on_sweep, daemon);
+	daemon->netlink_event = event_new(daemon->base, daemon->netlink_fd, EV_READ | EV_PERSIST, on_netlink, daemon);
+	daemon->ring_event = event_new(daemon->base, ring_fd, EV_READ | EV_PERSIST, on_ring, daemon);
+	for (size_t i = 0; i < 2; i++) {
+		daemon->signal_events[i] = evsignal_new(daemon->base, signals[i], on_signal, daemon);
+		event_add(daemon->signal_events[i], NULL);
+	}
+	event_add(daemon->sweep_timer, &period);
+	event_add(daemon->netlink_event, NULL);
+	event_add(daemon->ring_event, NULL);
+	return 0;
+}
+
+static int start_inventory(struct daemon *daemon)
+{
+	const struct docker_callbacks callbacks = { .changed = on_inventory, .connected = on_docker };
+	struct error error = {};
+
+	if (daemon->is_static) {
+		daemon->inventory = &daemon->static_inventory;
+		return 0;
+	}
+	if (docker_new(daemon->base, daemon->options->docker, &callbacks, daemon, &daemon->docker, &error) < 0) {
+		log_error("%s", error.text);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static void daemon_clear(struct daemon *daemon)
+{
+	struct event **events[] = { &daemon->reconcile_event, &daemon->retry_timer, &daemon->purge_timer, &daemon->sweep_timer,
+				    &daemon->netlink_event, &daemon->ring_event, &daemon->signal_events[0], &daemon->signal_events[1] };
+
+	control_server_free(daemon->control);
+	metrics_server_free(daemon->metrics);
+	docker_free(daemon->docker);
+	attacher_stop(daemon->attacher);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (*events[i])
+			event_free(*events[i]);
+	if (daemon->ring)
+		dataplane_events_close(daemon->ring);
+	reconcile_clear(daemon);
+	policy_set_clear(&daemon->policies);
+	inventory_clear(&daemon->static_inventory);
+	history_free(daemon->history);
+	closep(&daemon->netlink_fd);
+	dataplane_close(daemon->dataplane);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	free(daemon);
+}
+
+int daemon_run(const struct run_options *options)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+	struct error error = {};
+	int code;
+
+	if (!daemon)
+		return 1;
+	log_set_json(options->log_json);
+	daemon->options = options;
+	daemon->netlink_fd = -1;
+	daemon->started_ns = monotonic_ns();
+	daemon->rule_names = calloc(DNET_MAX_RULE_COUNTERS, sizeof(*daemon->rule_names));
+	daemon->base = event_base_new();
+	code = daemon->rule_names && daemon->base && history_new(&daemon->history) == 0 ? 0 : 1;
+	/* First what a person can get wrong, before anything in the kernel is touched. */
+	if (code == 0)
+		code = load_policy(daemon);
+	if (code == 0)
+		code = load_static_inventory(daemon);
+	if (code == 0)
+		code = check_host(daemon);
+	if (code == 0 && !options->once)
+		code = open_listeners(daemon);
+	if (code == 0)
+		code = open_dataplane(daemon);
+	if (code == 0)
+		code = add_events(daemon);
+	if (code == 0)
+		code = start_inventory(daemon);
+	if (code == 0 && privilege_drop(&error) < 0) {
+		log_error("%s", error.text);
+		code = 1;
+	}
+	if (code == 0) {
+		reconcile(daemon);
+		/* The link watch is armed: whatever starts from now on is under enforcement, with or without Docker. */
+		sd_notify(0, "READY=1\nSTATUS=Enforcing");
+		log_info("enforcing, %s, pins in %s", daemon->attach_mode == ATTACH_MODE_TCX ? "tcx" : "clsact", options->pin);
+		if (!(options->once && daemon->is_static))
+			event_base_dispatch(daemon->base);
+		sd_notify(0, "STOPPING=1");
+		code = daemon->exit_code;
+	}
+	daemon_clear(daemon);
+	return code;
+}

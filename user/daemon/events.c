@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The kernel's records get names: history, log lines, counters. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "daemon/state.h"
+
+struct names {
+	const char *container, *service, *network, *policies, *interface;
+	char service_text[CONTAINER_SERVICE_SIZE];
+};
+
+static void names_of_live(const struct daemon *daemon, const struct live *live, struct names *ret)
+{
+	const struct container *container = NULL;
+	const struct network *network = NULL;
+
+	if (daemon->inventory && live->identified) {
+		container = inventory_container(daemon->inventory, live->container_id);
+		network = inventory_network(daemon->inventory, live->network_id);
+	}
+	ret->interface = live->link.name;
+	ret->container = container ? container->name : "";
+	ret->service = container_service(container, ret->service_text);
+	ret->network = network ? network->name : "";
+	ret->policies = live->verdict.policies ? live->verdict.policies : "";
+}
+
+static void find_names(const struct daemon *daemon, const struct dnet_event *event, struct names *ret)
+{
+	const struct live *live = event->endpoint_id ? live_find_id(&daemon->live, event->endpoint_id) :
+						       live_find(&daemon->live, (int)event->ifindex);
+
+	*ret = (struct names){ .container = "", .service = "", .network = "", .policies = "", .interface = "" };
+	if (live) {
+		names_of_live(daemon, live, ret);
+		return;
+	}
+	for (size_t i = 0; event->endpoint_id && i < MAX_PAST; i++) {
+		const struct past_endpoint *past = &daemon->past[i];
+
+		if (past->id == event->endpoint_id && past->container) {
+			ret->container = past->container;
+			ret->service = past->service;
+			ret->network = past->network;
+			ret->policies = past->policies;
+			ret->interface = past->interface;
+			return;
+		}
+	}
+}
+
+static const char *container_at(const struct daemon *daemon, const struct dnet_addr *addr)
+{
+	for (size_t i = 0; daemon->inventory && i < daemon->live.count; i++) {
+		const struct live *live = daemon->live.items[i];
+
+		for (size_t j = 0; live->identified && j < live->address_count; j++)
+			if (memcmp(&live->addresses[j], addr, sizeof(*addr)) == 0) {
+				const struct container *container = inventory_container(daemon->inventory, live->container_id);
+
+				return container ? container->name : "";
+			}
+	}
+	return "";
+}
+
+/* The kernel counts from boot, people from 1970. Asked anew each time: clocks are set. */
+static uint64_t unix_time(uint64_t monotonic)
+{
+	struct timespec real, since_boot;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_MONOTONIC, &since_boot);
+	return (uint64_t)real.tv_sec * 1000000000ull + real.tv_nsec -
+	       ((uint64_t)since_boot.tv_sec * 1000000000ull + since_boot.tv_nsec - monotonic);
+}
+
+void events_report(void *context, const struct dnet_event *event)
+{
+	struct daemon *daemon = context;
+	const struct rule_name *rule = event->rule_counter < DNET_MAX_RULE_COUNTERS ? &daemon->rule_names[event->rule_counter] : NULL;
+	struct event_record record = {};
+	struct names names;
+
+	find_names(daemon, event, &names);
+	record.time_unix_ns = unix_time(event->time_ns);
+	record.verdict = event->verdict;
+	record.reason = event->reason;
+	record.direction = event->direction;
+	record.container = names.container;
+	record.service = names.service;
+	record.network = names.network;
+	record.interface = names.interface;
+	record.peer_container = container_at(daemon, event->direction == DNET_EGRESS ? &event->dst : &event->src);
+	record.src = event->src;
+	record.dst = event->dst;
+	record.ethertype = ntohs(event->ethertype_be);
+	record.proto = event->proto;
+	record.tcp_flags = event->tcp_flags;
+	if (event->proto == IPPROTO_ICMP || event->proto == IPPROTO_ICMPV6) {
+		record.icmp_type = ntohs(event->dst_port_be) >> 8;
+		record.icmp_code = ntohs(event->dst_port_be) & 0xff;
+	} else {
+		record.src_port = ntohs(event->src_port_be);
+		record.dst_port = ntohs(event->dst_port_be);
+	}
+	record.country = "";
+	record.policy = record.rule = record.origin = "";
+	if (rule && rule->policy) {
+		record.policy = rule->policy;
+		record.rule = rule->rule;
+		record.origin = rule->origin ? rule->origin : "";
+	} else if (event->reason == DNET_REASON_DEFAULT_DENIED || event->reason == DNET_REASON_FLOW_REVOKED) {
+		/* No rule matched: what denies is the end of the list. */
+		record.policy = event->layer == DNET_LAYER_LABELS ? "labels" : names.policies;
+		record.rule = "default";
+	} else if (event->reason == DNET_REASON_POLICY_INVALID) {
+		record.policy = "labels";
+	}
+	record.bytes = event->bytes;
+	record.count = event->packets;
+	if (event->verdict < 3)
+		daemon->events_reported[event->verdict]++;
+	history_add(daemon->history, &record);
+	if (daemon->options->log_json) {
+		const char *line = history_line(daemon->history, history_next(daemon->history) - 1);
+
+		if (line)
+			puts(line);
+	} else {
+		char text[1024];
+
+		event_to_text(&record, text, sizeof(text));
+		puts(text);
+	}
+}

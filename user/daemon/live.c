@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include "daemon/live.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "compile/ruleset.h"
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+uint64_t live_identity(const char *container_id, const char *network_id)
+{
+	return text_hash(text_hash(text_hash(TEXT_HASH_SEED, container_id), "\n"), network_id);
+}
+
+struct live *live_find(const struct live_set *set, int ifindex)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->items[i]->link.ifindex == ifindex)
+			return set->items[i];
+	return NULL;
+}
+
+struct live *live_find_id(const struct live_set *set, uint32_t id)
+{
+	for (size_t i = 0; id && i < set->count; i++)
+		if (set->items[i]->id == id)
+			return set->items[i];
+	return NULL;
+}
+
+int live_add(struct live_set *set, struct live *live)
+{
+	int r = array_grow((void **)&set->items, &set->room, set->count, sizeof(*set->items));
+
+	if (r < 0)
+		return r;
+	set->items[set->count++] = live;
+	return 0;
+}
+
+void live_unidentify(struct live *live)
+{
+	free(live->container_id);
+	free(live->network_id);
+	live->container_id = live->network_id = NULL;
+	live->identified = false;
+	live->address_count = 0;
+	compile_verdict_clear(&live->verdict);
+}
+
+void live_free(struct live *live)
+{
+	if (!live)
+		return;
+	live_unidentify(live);
+	free(live);
+}
+
+void live_remove(struct live_set *set, struct live *live)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (set->items[i] == live) {
+			memmove(&set->items[i], &set->items[i + 1], (set->count - i - 1) * sizeof(*set->items));
+			set->count--;
+			break;
+		}
+	}
+	live_free(live);
+}
+
+void live_set_clear(struct live_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		live_free(set->items[i]);
+	free(set->items);
+	memset(set, 0, sizeof(*set));
+}
+
+static bool link_local(const struct dnet_addr *addr)
+{
+	return addr->byte[0] == 0xfe && (addr->byte[1] & 0xc0) == 0x80;
+}
+
+static void take_addresses(struct live *live, const struct dnet_addr *addresses, size_t count)
+{
+	live->address_count = 0;
+	for (size_t i = 0; i < count && live->address_count < LIVE_MAX_ADDRESSES; i++)
+		live->addresses[live->address_count++] = addresses[i];
+}
+
+static bool become(struct live *live, const char *container_id, const char *network_id)
+{
+	char *container = strdup(container_id), *network = strdup(network_id);
+
+	if (!container || !network) {
+		free(container);
+		free(network);
+		return false;
+	}
+	live_unidentify(live);
+	live->container_id = container;
+	live->network_id = network;
+	live->identified = true;
+	return true;
+}
+
+static const struct attachment *attachment_of(const struct inventory *inventory, const char *container_id, const char *network_id)
+{
+	for (size_t i = 0; i < inventory->attachment_count; i++) {
+		const struct attachment *attachment = &inventory->attachments[i];
+
+		if (strcmp(attachment->network_id, network_id) == 0 && strcmp(attachment->container_id, container_id) == 0)
+			return attachment;
+	}
+	return NULL;
+}
+
+static bool claimed(const struct live_set *set, const struct live *except, const char *container_id, const char *network_id)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct live *live = set->items[i];
+
+		if (live != except && live->identified && strcmp(live->container_id, container_id) == 0 &&
+		    strcmp(live->network_id, network_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool identify_static(struct live *live, const struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->attachment_count; i++) {
+		const struct attachment *attachment = &inventory->attachments[i];
+		struct netlink_peer peer = {};
+
+		if (!attachment->interface || strcmp(attachment->interface, live->link.name) != 0)
+			continue;
+		if (attachment->has_mac) {
+			memcpy(live->mac, attachment->mac, 6);
+		} else {
+			if (live->link.nsid == NETLINK_NSID_NONE ||
+			    netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
+				return false;
+			memcpy(live->mac, peer.mac, 6);
+			netlink_peer_clear(&peer);
+		}
+		if (!become(live, attachment->container_id, attachment->network_id))
+			return false;
+		take_addresses(live, attachment->addresses, attachment->address_count);
+		return true;
+	}
+	return false;
+}
+
+static bool has_address(const struct netlink_peer *peer, const struct attachment *attachment)
+{
+	for (size_t i = 0; i < attachment->address_count; i++)
+		for (size_t j = 0; j < peer->address_count; j++)
+			if (addr_equal(&attachment->addresses[i], &peer->addresses[j].addr))
+				return true;
+	return attachment->address_count == 0;
+}
+
+/* An identified interface whose peer lives in the same namespace: same sandbox, same container. */
+static const char *container_by_nsid(const struct live_set *set, const struct live *live)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct live *other = set->items[i];
+
+		if (other != live && other->identified && other->link.nsid == live->link.nsid)
+			return other->container_id;
+	}
+	return NULL;
+}
+
+bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory, bool is_static)
+{
+	const struct network *network;
+	const char *container_id;
+	struct netlink_peer peer = {};
+	bool done = false;
+
+	if (is_static)
+		return identify_static(live, inventory);
+	network = inventory_network_of_bridge(inventory, live->bridge);
+	if (!network || live->link.nsid == NETLINK_NSID_NONE ||
+	    netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
+		return false;
+	container_id = container_by_nsid(set, live);
+	if (container_id) {
+		struct dnet_addr own[LIVE_MAX_ADDRESSES];
+		size_t count = 0;
+
+		for (size_t i = 0; i < peer.address_count && count < LIVE_MAX_ADDRESSES; i++)
+			if (!link_local(&peer.addresses[i].addr))
+				own[count++] = peer.addresses[i].addr;
+		/* Before the engine has given it an address there is nothing that it could send from. */
+		if (count && inventory_container(inventory, container_id) && !claimed(set, live, container_id, network->id) &&
+		    become(live, container_id, network->id)) {
+			memcpy(live->mac, peer.mac, 6);
+			take_addresses(live, own, count);
+			done = true;
+		}
+	} else if (network->asked_ns > live->seen_ns) {
+		/* An older answer may still show a container that is gone, whose address and MAC this one was given. */
+		for (size_t i = 0; i < inventory->attachment_count && !done; i++) {
+			const struct attachment *attachment = &inventory->attachments[i];
+
+			if (strcmp(attachment->network_id, network->id) != 0 || !attachment->has_mac ||
+			    memcmp(attachment->mac, peer.mac, 6) != 0 || !has_address(&peer, attachment) ||
+			    claimed(set, live, attachment->container_id, network->id) ||
+			    !inventory_container(inventory, attachment->container_id))
+				continue;
+			if (become(live, attachment->container_id, network->id)) {
+				memcpy(live->mac, peer.mac, 6);
+				take_addresses(live, attachment->addresses, attachment->address_count);
+				done = true;
+			}
+		}
+	}
+	netlink_peer_clear(&peer);
+	return done;
+}
+
+bool live_refresh(struct live *live, const struct inventory *inventory)
+{
+	const struct attachment *attachment = attachment_of(inventory, live->container_id, live->network_id);
+
+	if (!attachment || !attachment->address_count || !attachment->has_mac || memcmp(attachment->mac, live->mac, 6) != 0)
+		return false;
+	if (attachment->address_count == live->address_count &&
+	    memcmp(attachment->addresses, live->addresses, live->address_count * sizeof(live->addresses[0])) == 0)
+		return false;
+	take_addresses(live, attachment->addresses, attachment->address_count);
+	return true;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a provider (Docker, or a static file) knows: containers, networks, and which container is attached to which
+ * network. Plain data; the reconciler matches it with the links that netlink shows.
+ */
+#ifndef DNETBPF_MODEL_INVENTORY_H
+#define DNETBPF_MODEL_INVENTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dnetbpf/address.h>
+
+struct label {
+	char *key, *value;
+};
+
+enum container_state {
+	CONTAINER_CREATED,	/* exists, not running: created, exited, or being started */
+	CONTAINER_RUNNING,	/* running or paused */
+};
+
+struct container {
+	char *id;		/* 64 hex digits; static inventory: the name */
+	char *name;		/* without the leading slash */
+	char *image;		/* as the list shows it; "" if unknown */
+	char *project;		/* compose project, or NULL */
+	char *service;		/* compose service, or NULL */
+	struct label *labels;
+	size_t label_count;
+	enum container_state state;
+	char *network_mode;	/* "host", "none", "container:ID", "bridge", a network's name, or NULL if unknown */
+};
+
+struct prefix {
+	struct dnet_addr addr;
+	unsigned int prefix_len;	/* 0 to 128; IPv4 is 96 + n */
+};
+
+struct network {
+	char *id;
+	char *name;
+	char *driver;		/* "bridge", "macvlan", ...; static: "bridge" */
+	char *bridge;		/* interface name of the bridge; NULL: this driver has none */
+	struct prefix *subnets;
+	size_t subnet_count;
+	bool internal;
+	uint64_t asked_ns;	/* CLOCK_MONOTONIC when the answer that shows its attachments was asked for; 0: never */
+};
+
+/* One container on one network. */
+struct attachment {
+	char *container_id;
+	char *network_id;
+	bool has_mac;
+	uint8_t mac[6];
+	struct dnet_addr *addresses;	/* without prefix length */
+	size_t address_count;
+	char *interface;	/* static inventory: the host-side interface; Docker: NULL */
+};
+
+struct inventory {
+	struct container *containers;
+	size_t container_count;
+	struct network *networks;
+	size_t network_count;
+	struct attachment *attachments;
+	size_t attachment_count;
+};
+
+void container_clear(struct container *container);
+void network_clear(struct network *network);
+void attachment_clear(struct attachment *attachment);
+void inventory_clear(struct inventory *inventory);
+
+const struct container *inventory_container(const struct inventory *inventory, const char *id);
+const struct network *inventory_network(const struct inventory *inventory, const char *id);
+const struct network *inventory_network_of_bridge(const struct inventory *inventory, const char *bridge);
+#define CONTAINER_SERVICE_SIZE 256
+/* "PROJECT/SERVICE" as rules and selectors have it, "SERVICE" without a project, "" without a service. Returns @buffer, which has
+ * CONTAINER_SERVICE_SIZE bytes. @container may be NULL. */
+const char *container_service(const struct container *container, char *buffer);
+/* The value of a label, or NULL. */
+const char *container_label(const struct container *container, const char *key);
+
+#endif
