@@ -48,6 +48,16 @@ static __always_inline bool for_my_mac(const struct packet *packet, const struct
 	return packet->mac_dst[0] & 1 || mac_same(packet->mac_dst, endpoint->mac);
 }
 
+/* Bridged here from another port of the bridge, which carries no program of ours. */
+static __always_inline bool from_unknown_port(const struct __sk_buff *skb)
+{
+	struct question question = {};
+	struct dnet_addr nobody = {};
+
+	return skb->pkt_type != PKT_HOST && skb->pkt_type != PKT_OUTGOING &&
+	       peer_by_origin(&question, &nobody, skb->ingress_ifindex, true) == ORIGIN_UNKNOWN_PORT;
+}
+
 /* In audit mode these are reported and pass. Spoofing and packets that cannot be judged are not the policy's to forgive. */
 static __always_inline bool audited(const struct dnet_endpoint *endpoint, enum dnet_reason reason)
 {
@@ -63,19 +73,17 @@ static __always_inline bool audited(const struct dnet_endpoint *endpoint, enum d
  */
 static __always_inline enum dnet_reason judge(struct run *run, const struct dnet_endpoint *endpoint, __u32 arena,
 					      __u32 selector, bool initiated_here, bool origin_known, __u32 origin_ifindex,
-					      bool bridged, bool unknown_deny)
+					      bool bridged)
 {
 	__u32 asked = initiated_here ? DNET_EGRESS : DNET_INGRESS, counter;
 	struct question question = { .selector = selector };
 	enum dnet_reason reason;
 
 	question.peer = run->direction == DNET_EGRESS ? run->packet.dst : run->packet.src;
-	if (!initiated_here && origin_known) {
-		if (peer_by_origin(&question, &question.peer, origin_ifindex, bridged) == ORIGIN_UNKNOWN_PORT && unknown_deny)
-			return DNET_REASON_UNKNOWN_ENDPOINT;
-	} else {
+	if (!initiated_here && origin_known)
+		peer_by_origin(&question, &question.peer, origin_ifindex, bridged);
+	else
 		peer_by_address(&question, &question.peer, endpoint->bridge_ifindex);
-	}
 	question.ruleset[DNET_LAYER_FILE] = ruleset_of(endpoint, arena, asked, DNET_LAYER_FILE);
 	question.ruleset[DNET_LAYER_LABELS] = ruleset_of(endpoint, arena, asked, DNET_LAYER_LABELS);
 	reason = decide(&question);
@@ -166,13 +174,13 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		run->would = audited(endpoint, DNET_REASON_NO_FLOW);
 		return DNET_REASON_NO_FLOW;
 	}
-	reason = judge(run, endpoint, arena, selector, initiator == own, origin_known, origin, bridged, current->unknown_deny);
+	reason = judge(run, endpoint, arena, selector, initiator == own, origin_known, origin, bridged);
 	if (!known && !begins && dnet_reason_class(reason) != DNET_CLASS_PASS) {
 		/* A connection older than our presence here is judged as if new, and we cannot know who began it. */
 		initiator = !sender;
 		selector = reverse_selector(packet);
 		origin = 0;
-		reason = judge(run, endpoint, arena, selector, initiator == own, false, 0, false, false);
+		reason = judge(run, endpoint, arena, selector, initiator == own, false, 0, false);
 	}
 	if (dnet_reason_class(reason) != DNET_CLASS_PASS) {
 		if (mine && dnet_reason_class(reason) == DNET_CLASS_DENY)
@@ -232,24 +240,23 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 	reason = parse_packet(skb, &run->packet);
 	if (!endpoint)
 		return !reason && is_neighbor(packet) ? DNET_REASON_NEIGHBOR : DNET_REASON_PENDING;
-	if (!(endpoint->flags & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_INVALID)))
-		return DNET_REASON_UNSELECTED;
 	current = the_state();
 	if (!current)
 		return DNET_REASON_TABLE_MISSING;
+	if (!egress && current->unknown_deny && !is_neighbor(packet) && from_unknown_port(skb))
+		return DNET_REASON_UNKNOWN_ENDPOINT;
+	if (!(endpoint->flags & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_INVALID)))
+		return DNET_REASON_UNSELECTED;
 	if (reason)
 		return reason;
 	if (endpoint->flags & DNET_ENDPOINT_GUARD) {
-		if (egress) {
-			if (skb->vlan_present)
-				return DNET_REASON_VLAN;
-			reason = guard(skb, packet, endpoint);
-			if (reason) {
-				run->would = audited(endpoint, reason);
-				return reason;
-			}
-		} else if (!for_my_mac(packet, endpoint)) {
+		if (!egress && !for_my_mac(packet, endpoint))
 			return DNET_REASON_FLOODED;
+		if (egress)
+			reason = skb->vlan_present ? DNET_REASON_VLAN : guard(skb, packet, endpoint);
+		if (reason) {
+			run->would = endpoint->flags & DNET_ENDPOINT_GUARD_AUDIT && dnet_reason_class(reason) == DNET_CLASS_DENY;
+			return reason;
 		}
 	}
 	if (is_neighbor(packet))

@@ -18,6 +18,7 @@
 #define DNET_ENDPOINT_AUDIT	(1u << 1)	/* policy denials are reported, not enforced */
 #define DNET_ENDPOINT_INVALID	(1u << 2)	/* its labels cannot be read: everything is denied */
 #define DNET_ENDPOINT_FAIL_OPEN	(1u << 3)	/* packets that cannot be judged pass */
+#define DNET_ENDPOINT_GUARD_AUDIT (1u << 5)	/* with GUARD: nobody on its bridge is enforced, what the guard denies is reported and passes */
 #define DNET_ENDPOINT_TRACKED	(1u << 4)	/* some direction is governed: its flows are tracked */
 
 struct dnet_endpoint {

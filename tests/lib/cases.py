@@ -7,6 +7,7 @@ web is shop/web, db is shop/db, mon is mon/prometheus with the label role=monito
 host and ext included, echoes on tcp and udp 80 to 99.
 """
 
+from lib.daemon import service_names
 from lib.dockerhost import EXT_OTHER_V4, EXT_OTHER_V6, EXT_V4, EXT_V6, HOST_V4, HOST_V6
 from lib.place import DENY_MS
 
@@ -152,7 +153,7 @@ class World:
         assert answer == "timeout", f"{case} over IPv{family}: {answer}"
         wanted = {"verdict": "deny", "container": case.denied_by, "reason": case.reason,
                   "direction": "ingress" if case.denied_by == case.target else "egress", "network": case.network,
-                  "service": SERVICES[case.denied_by] or "", "dst": self.address(case.target, case.network, family),
+                  "service": service_names(SERVICES[case.denied_by]), "dst": self.address(case.target, case.network, family),
                   "proto": {("icmp", 6): "icmpv6"}.get((case.proto, family), case.proto), "dst_port": case.port,
                   "policy": {"web": "web", "db": "db", "mon": "monitor"}[case.denied_by]}
         if case.source == "ext":

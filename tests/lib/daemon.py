@@ -188,7 +188,8 @@ class Daemon:
 
 
 def matches(event, wanted):
-    return all(event.get(key) == value for key, value in wanted.items())
+    """wanted: values by key; a tuple means any of them."""
+    return all(event.get(key) in (value if isinstance(value, tuple) else (value,)) for key, value in wanted.items())
 
 
 def parse_metrics(text):
@@ -205,6 +206,11 @@ def parse_metrics(text):
             labels[key] = quoted.strip('"')
         samples.append((name, labels, float(value)))
     return samples
+
+
+def service_names(service):
+    """How a service may be written: with its project or without."""
+    return (service, service.split("/")[1]) if service else ("",)
 
 
 def _split_labels(text):

@@ -50,7 +50,8 @@ class NetWorld(World):
             self.places[name] = Namespace(session, f"{name}{session.number('place')}")
             self.places[name].name = name
             for network, number in networks.items():
-                self.plug(name, network, number)
+                # One default route, by the first network, as Docker does it: of two the kernel takes turns.
+                self.plug(name, network, number, default_route=network == next(iter(networks)))
         for place in self.places.values():
             self.servers.append(place.serve(*SERVE[1:]))
 
@@ -65,7 +66,7 @@ class NetWorld(World):
         place.ip("link", "set", inner, "up")
         if default_route:
             for subnet in NETWORKS[network]:
-                place.ip("route", "append", "default", "via", _host_part(subnet, 1))
+                place.ip("route", "add", "default", "via", _host_part(subnet, 1))
         self.endpoints.append({"container": name, "network": network, "interface": outer, "addresses": addresses,
                                "mac": place.mac(inner), "service": SERVICES.get(name), "labels": dict(LABELS.get(name) or {})})
         return self.endpoints[-1]

@@ -198,7 +198,7 @@ def test_no_bpffs_is_mounted_where_it_belongs(host, daemon):
 
 
 def test_pins_outside_a_bpffs_are_refused(host, daemon, session):
-    refused(daemon(host, inventory=INVENTORY, pin=os.path.join(session.directory, "no-bpffs")), 1, "bpffs", "no-bpffs")
+    refused(daemon(host, inventory=INVENTORY, pin=os.path.join(session.directory, "no-bpffs")), 1, "bpffs", session.directory, "--pin")
 
 
 def test_doctor_speaks_in_sentences(host, session):

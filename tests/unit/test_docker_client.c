@@ -264,6 +264,14 @@ static unsigned long failures(void)
 	return statistics.failures;
 }
 
+static unsigned long events(void)
+{
+	struct docker_statistics statistics;
+
+	docker_get_statistics(f.docker, &statistics);
+	return statistics.events;
+}
+
 /* ---- the cases ---- */
 
 static void test_urls(void **state)
@@ -330,8 +338,11 @@ static void test_die(void **state)
 {
 	(void)state;
 	go_live();
+	f.route[BATCH].hold = true;
 	send_event(EVENT("container", "die", ID_A, "\"name\":\"web\",\"exitCode\":\"0\",\"image\":\"bb\""));
 	until_inventory("web- [dmz] a@1 ");
+	until(f.route[BATCH].held_count == 1);
+	release(BATCH);
 	until(f.route[BATCH].asked >= 2);	/* it is asked again and again */
 	assert_string_equal(f.inventory, "web- [dmz] a@1 ");
 	send_event(EVENT("container", "start", ID_A, "\"name\":\"web\",\"image\":\"bb\""));
@@ -518,9 +529,13 @@ static void test_events_while_reading(void **state)
 	send_event(EVENT("container", "create", ID_B, "\"name\":\"api\",\"image\":\"bb\""));
 	f.route[BATCH].body = "[" CONTAINER(ID_B, "api", "running") "]";
 	release(DETAIL_1);
-	until(f.stream != NULL);
+	until(events() == 1);
+	docker_hint_bridge(f.docker, "br-111111111111");
+	until(f.route[DETAIL_1].asked == 2);
+	/* The list was made before the event, so the container is to be read after it. */
+	assert_int_equal(f.route[BATCH].asked, 0);
 	assert_int_equal(f.changed, 0);
-	release(CONTAINERS);	/* made before the event */
+	release(CONTAINERS);
 	until_inventory("web+ api+ [dmz] a@1 ");
 }
 

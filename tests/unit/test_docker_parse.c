@@ -417,6 +417,7 @@ static void check_inventory(const struct inventory *inventory, const char *want)
 static void test_merge(void **state)
 {
 	struct inventory inventory = { 0 };
+	struct container *containers;
 	struct network *networks;
 	struct network network;
 	bool changed = false;
@@ -477,7 +478,14 @@ static void test_merge(void **state)
 	store_remove_network(&inventory, "n3", &changed);
 	assert_true(changed);
 	check_inventory(&inventory, "a:one c:three [n1] ");
+	containers = calloc(2, sizeof(*containers));
+	containers[0] = make_container("c", "three");
+	containers[1] = make_container("a", "one");
+	changed = false;
+	store_set_containers(&inventory, containers, 2, &changed);
+	assert_false(changed);
 	store_set_containers(&inventory, NULL, 0, &changed);
+	assert_true(changed);
 	check_inventory(&inventory, "[n1] ");
 	inventory_clear(&inventory);
 }

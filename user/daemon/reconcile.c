@@ -31,10 +31,28 @@ void reconcile_soon(struct daemon *daemon)
 	event_active(daemon->reconcile_event, EV_TIMEOUT, 0);
 }
 
+/* Something is not as it should be. Said in the log when it begins, and in `status` as long as it lasts. */
 static void problem(struct daemon *daemon, const char *text)
 {
-	if (daemon->problem_count < MAX_PROBLEMS)
-		daemon->problems[daemon->problem_count++] = strdup(text);
+	bool known = false;
+
+	for (size_t i = 0; i < daemon->old_problem_count && !known; i++)
+		known = strcmp(daemon->old_problems[i], text) == 0;
+	if (!known)
+		log_error("%s", text);
+	if (daemon->problem_count < MAX_PROBLEMS) {
+		daemon->problems[daemon->problem_count] = strdup(text);
+		daemon->problem_count += daemon->problems[daemon->problem_count] != NULL;
+	}
+}
+
+static void begin_problems(struct daemon *daemon)
+{
+	while (daemon->old_problem_count)
+		free(daemon->old_problems[--daemon->old_problem_count]);
+	memcpy(daemon->old_problems, daemon->problems, sizeof(daemon->problems));
+	daemon->old_problem_count = daemon->problem_count;
+	daemon->problem_count = 0;
 }
 
 /* --- slots and names ----------------------------------------------------- */
@@ -575,21 +593,29 @@ static void store(uint32_t *word, uint32_t value)
 		__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* The layer-2 guard is on for a whole bridge as soon as one of its containers is selected: names must not be spoofed. */
-static bool bridge_guarded(const struct compilation *compilation, int bridge_ifindex)
+/* The layer-2 guard is on for a whole bridge as soon as one of its containers is selected: names must not be spoofed. While all
+ * of these are in audit mode, so is the guard. */
+static uint32_t guard_flags(const struct compilation *compilation, int bridge_ifindex)
 {
-	for (size_t i = 0; i < compilation->count; i++)
-		if (compilation->live[i]->bridge_ifindex == bridge_ifindex &&
-		    (compilation->verdicts[i].selected || compilation->verdicts[i].invalid))
-			return true;
-	return false;
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < compilation->count; i++) {
+		const struct compile_verdict *verdict = &compilation->verdicts[i];
+
+		if (compilation->live[i]->bridge_ifindex != bridge_ifindex || (!verdict->selected && !verdict->invalid))
+			continue;
+		if (!verdict->audit)
+			return DNET_ENDPOINT_GUARD;
+		flags = DNET_ENDPOINT_GUARD | DNET_ENDPOINT_GUARD_AUDIT;
+	}
+	return flags;
 }
 
-/* Returns whether something changed that flows must be judged again for. */
-static bool write_endpoint(struct daemon *daemon, struct live *live, const struct compile_verdict *verdict, bool guarded)
+/* @flags: the guard's. Returns whether something changed that flows must be judged again for. */
+static bool write_endpoint(struct daemon *daemon, struct live *live, const struct compile_verdict *verdict, uint32_t flags)
 {
 	struct dnet_endpoint *endpoint = &daemon->dataplane->endpoints[live->slot];
-	uint32_t key = live->link.ifindex, arena = daemon->install.arena, flags = 0;
+	uint32_t key = live->link.ifindex, arena = daemon->install.arena;
 	bool changed = !live->linked, was_tracked = live->linked && endpoint->flags & DNET_ENDPOINT_TRACKED;
 	uint64_t now = monotonic_ns();
 
@@ -599,8 +625,6 @@ static bool write_endpoint(struct daemon *daemon, struct live *live, const struc
 		flags |= DNET_ENDPOINT_AUDIT;
 	if (verdict->invalid)
 		flags |= DNET_ENDPOINT_INVALID;
-	if (guarded)
-		flags |= DNET_ENDPOINT_GUARD;
 	if (daemon->policies.fail_open)
 		flags |= DNET_ENDPOINT_FAIL_OPEN;
 	for (int direction = 0; direction < DNET_DIRECTIONS; direction++)
@@ -663,8 +687,12 @@ static void write_endpoints(struct daemon *daemon, struct compilation *compilati
 	for (size_t i = 0; i < compilation->count; i++) {
 		struct live *live = compilation->live[i];
 
-		changed = write_endpoint(daemon, live, &compilation->verdicts[i],
-					 bridge_guarded(compilation, live->bridge_ifindex)) || changed;
+		changed = write_endpoint(daemon, live, &compilation->verdicts[i], guard_flags(compilation, live->bridge_ifindex)) ||
+			  changed;
+	}
+	for (size_t i = 0; i < compilation->count; i++) {
+		struct live *live = compilation->live[i];
+
 		compile_verdict_clear(&live->verdict);
 		live->verdict = compilation->verdicts[i];
 		memset(&compilation->verdicts[i], 0, sizeof(compilation->verdicts[i]));
@@ -702,8 +730,7 @@ void reconcile(struct daemon *daemon)
 	bool flip;
 	struct error error = {};
 
-	while (daemon->problem_count)
-		free(daemon->problems[--daemon->problem_count]);
+	begin_problems(daemon);
 	store(&daemon->dataplane->state->unknown_deny, daemon->policies.unknown_deny);
 	if (daemon->links_stale)
 		update_links(daemon);
@@ -734,8 +761,8 @@ void reconcile_clear(struct daemon *daemon)
 	free(daemon->baseline);
 	for (size_t i = 0; i < MAX_PAST; i++)
 		past_clear(&daemon->past[i]);
-	while (daemon->problem_count)
-		free(daemon->problems[--daemon->problem_count]);
+	begin_problems(daemon);
+	begin_problems(daemon);
 	for (size_t i = 0; daemon->rule_names && i < DNET_MAX_RULE_COUNTERS; i++) {
 		free(daemon->rule_names[i].policy);
 		free(daemon->rule_names[i].rule);

@@ -87,8 +87,10 @@ struct daemon {
 	struct metrics_histogram reconcile_histogram;
 	uint64_t events_reported[3];	/* by verdict */
 	size_t flows_standing;
-	char *problems[MAX_PROBLEMS];	/* what went wrong in the last reconcile; owned */
+	char *problems[MAX_PROBLEMS];	/* what is wrong since the last reconcile; owned */
 	size_t problem_count;
+	char *old_problems[MAX_PROBLEMS];	/* what was wrong before it */
+	size_t old_problem_count;
 	bool unloading;
 	int exit_code;
 };

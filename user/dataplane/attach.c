@@ -45,7 +45,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list argu
 
 static void link_path(char *path, size_t size, const char *pin, int ifindex, const char *hook)
 {
-	snprintf(path, size, "%s/links/%d-%s", pin, ifindex, hook);
+	snprintf(path, size, "%s/tcx/%d-%s", pin, ifindex, hook);
 }
 
 static int attach_tcx(struct dataplane *dataplane, int ifindex, const struct hook *hook, struct error *error)
@@ -66,7 +66,7 @@ static int attach_tcx(struct dataplane *dataplane, int ifindex, const struct hoo
 	link = bpf_link_create(program, ifindex, hook->tcx_type, NULL);
 	if (link < 0)
 		return error_set(error, -errno, "cannot attach a TCX program to interface %d: %s", ifindex, strerror(errno));
-	snprintf(path, sizeof(path), "%s/links", dataplane->pin);
+	snprintf(path, sizeof(path), "%s/tcx", dataplane->pin);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return error_set(error, -errno, "cannot make %s: %s", path, strerror(errno));
 	link_path(path, sizeof(path), dataplane->pin, ifindex, hook->name);
@@ -77,9 +77,14 @@ static int attach_tcx(struct dataplane *dataplane, int ifindex, const struct hoo
 
 static void remove_tcx(const char *pin, int ifindex, const struct hook *hook)
 {
+	_cleanup_close_ int link = -1;
 	char path[4096];
 
 	link_path(path, sizeof(path), pin, ifindex, hook->name);
+	/* Without the detach the program would go some milliseconds after the pin, when RCU frees the inode. */
+	link = bpf_obj_get(path);
+	if (link >= 0)
+		bpf_link_detach(link);
 	unlink(path);
 }
 

@@ -73,6 +73,6 @@ int probe_bpffs(const char *pin, bool *ret_mounted, struct error *error)
 		if (is_bpffs(parent))
 			return 0;
 	}
-	return error_set(error, -ENOTDIR, "the pin directory's parent %s is not a directory in a bpffs; mount one with "
-			 "`mount -t bpf bpf %s`, or choose a directory below /sys/fs/bpf with --pin", parent, parent);
+	return error_set(error, -ENOTDIR, "the pin directory %s is not in a bpffs; choose one below /sys/fs/bpf with --pin, "
+			 "or mount a bpffs there with `mount -t bpf bpf %s`", pin, parent);
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "dataplane/attach.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/probe.h"
 
 struct removal {
 	const char *pin;
@@ -60,8 +61,12 @@ int dataplane_unload(const char *pin, struct unload_report *ret, struct error *e
 	struct unload_report report = {};
 	_cleanup_close_ int lock = -1, attached = -1;
 	char path[4096];
+	struct probe probe;
 	int r;
 
+	probe_run(&probe);
+	if (!probe.cap_bpf || !probe.cap_net_admin)
+		return error_set(error, -EPERM, "unloading needs CAP_BPF and CAP_NET_ADMIN: run it as root (sudo dnetbpf unload)");
 	r = dataplane_lock(pin, &lock, error);
 	if (r == -ENOENT) {
 		*ret = report;

@@ -395,7 +395,7 @@ int http_new(struct event_base *base, const char *socket_path, struct http **ret
 
 	if (!http)
 		return -ENOMEM;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
 		free(http);
 		return -ENOMEM;
 	}
