@@ -196,6 +196,8 @@ static __always_inline enum dnet_reason parse_v6(struct __sk_buff *skb, __u32 of
 		packet->flags |= PACKET_MULTICAST;
 	next = ip.nexthdr;
 	offset += sizeof(ip);
+	/* Unrolled: the compiler may make the loop's back edge a fall-through, which the verifier of 6.1 refuses. */
+#pragma clang loop unroll(full)
 	for (int i = 0; i <= DNET_MAX_IPV6_EXTENSIONS; i++) {
 		struct { __u8 next, length; __be16 fragment; __be32 id; } extension;
 

@@ -131,8 +131,15 @@ class Daemon:
             if done.returncode:
                 problems.append(f"dnetbpf unload: exit {done.returncode}\n{done.stdout}{done.stderr}")
             problems += [f"left after unload: {thing}" for thing in self.leftovers()]
-        shutil.rmtree(self.pin, ignore_errors=True)
+            self._sweep()
         assert not problems, "\n".join(problems)
+
+    def _sweep(self):
+        """After a failure: the next test must not find what this one could not unload."""
+        shutil.rmtree(self.pin, ignore_errors=True)
+        for qdisc in json.loads(self.place.run("tc", "-j", "qdisc", "show", check=False).stdout or "[]"):
+            if qdisc["kind"] == "clsact":
+                self.place.run("tc", "qdisc", "delete", "dev", qdisc["dev"], "clsact", check=False)
 
     # ---- asking
 

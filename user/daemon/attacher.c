@@ -28,7 +28,9 @@ struct attacher {
 	pthread_t thread;
 	bool running;
 	/* Held while programs are attached: two threads must not do it to one interface at a time, and the kernel takes the
-	 * same lock (RTNL) for all of them anyway. */
+	 * same lock (RTNL) for all of them anyway. That can take long while containers start. */
+	pthread_mutex_t work;
+	/* For what follows, and never held while the kernel is asked: the main loop must not wait for RTNL. */
 	pthread_mutex_t lock;
 	struct set attached, bridges, held;
 	struct metrics_histogram histogram;
@@ -43,19 +45,37 @@ static bool set_has(const struct set *set, int ifindex)
 	return false;
 }
 
-static void set_add(struct set *set, int ifindex)
+static bool has(struct attacher *attacher, const struct set *set, int ifindex)
 {
-	if (!set_has(set, ifindex) && set->count < MAX_INTERFACES)
-		set->ifindex[set->count++] = ifindex;
+	bool found;
+
+	pthread_mutex_lock(&attacher->lock);
+	found = set_has(set, ifindex);
+	pthread_mutex_unlock(&attacher->lock);
+	return found;
 }
 
-static void set_remove(struct set *set, int ifindex)
+static void add(struct attacher *attacher, struct set *set, int ifindex)
 {
-	for (size_t i = 0; i < set->count; i++)
+	pthread_mutex_lock(&attacher->lock);
+	if (!set_has(set, ifindex) && set->count < MAX_INTERFACES)
+		set->ifindex[set->count++] = ifindex;
+	pthread_mutex_unlock(&attacher->lock);
+}
+
+/* Returns whether it was there. */
+static bool drop(struct attacher *attacher, struct set *set, int ifindex)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&attacher->lock);
+	for (size_t i = 0; i < set->count && !found; i++)
 		if (set->ifindex[i] == ifindex) {
 			set->ifindex[i] = set->ifindex[--set->count];
-			return;
+			found = true;
 		}
+	pthread_mutex_unlock(&attacher->lock);
+	return found;
 }
 
 bool attacher_is_docker_name(const char *bridge)
@@ -73,21 +93,24 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-static int ensure_locked(struct attacher *attacher, int ifindex, bool bridge, struct error *error)
+/* With `work` held. */
+static int ensure(struct attacher *attacher, int ifindex, bool bridge, struct error *error)
 {
 	struct timespec start;
 	int r;
 
-	if (set_has(&attacher->attached, ifindex))
+	if (has(attacher, &attacher->attached, ifindex))
 		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	r = bridge ? attach_bridge(attacher->dataplane, ifindex, attacher->mode, error) :
 		     attach_container(attacher->dataplane, ifindex, attacher->mode, error);
 	if (r < 0)
 		return r;
-	set_add(&attacher->attached, ifindex);
-	set_remove(&attacher->held, ifindex);
+	add(attacher, &attacher->attached, ifindex);
+	drop(attacher, &attacher->held, ifindex);
+	pthread_mutex_lock(&attacher->lock);
 	metrics_observe(&attacher->histogram, seconds_since(&start));
+	pthread_mutex_unlock(&attacher->lock);
 	return 0;
 }
 
@@ -95,42 +118,39 @@ static bool is_docker_bridge(struct attacher *attacher, int ifindex)
 {
 	char name[IF_NAMESIZE];
 
-	if (set_has(&attacher->bridges, ifindex))
+	if (has(attacher, &attacher->bridges, ifindex))
 		return true;
 	if (!if_indextoname(ifindex, name) || !attacher_is_docker_name(name))
 		return false;
-	set_add(&attacher->bridges, ifindex);
+	add(attacher, &attacher->bridges, ifindex);
 	return true;
 }
 
 static void new_link(struct attacher *attacher, const struct netlink_link *link)
 {
 	struct error error = {};
+	int r;
 
-	if (!link->master || strcmp(link->kind, "veth") != 0)
+	if (!link->master || strcmp(link->kind, "veth") != 0 || has(attacher, &attacher->attached, link->ifindex) ||
+	    has(attacher, &attacher->held, link->ifindex) || !is_docker_bridge(attacher, link->master))
 		return;
-	pthread_mutex_lock(&attacher->lock);
-	if (!set_has(&attacher->attached, link->ifindex) && !set_has(&attacher->held, link->ifindex) &&
-	    is_docker_bridge(attacher, link->master)) {
-		int r = ensure_locked(attacher, link->ifindex, false, &error);
-
-		/* A link that is gone already needs nothing. */
-		if (r < 0 && if_indextoname(link->ifindex, (char[IF_NAMESIZE]){ 0 }))
-			log_error("interface %s is NOT under enforcement: %s", link->name, error.text);
-	}
-	pthread_mutex_unlock(&attacher->lock);
+	pthread_mutex_lock(&attacher->work);
+	r = ensure(attacher, link->ifindex, false, &error);
+	pthread_mutex_unlock(&attacher->work);
+	/* A link that is gone already needs nothing. */
+	if (r < 0 && if_indextoname(link->ifindex, (char[IF_NAMESIZE]){ 0 }))
+		log_error("interface %s is NOT under enforcement: %s", link->name, error.text);
 }
 
 static void gone_link(struct attacher *attacher, int ifindex)
 {
-	pthread_mutex_lock(&attacher->lock);
-	set_remove(&attacher->bridges, ifindex);
-	set_remove(&attacher->held, ifindex);
-	if (set_has(&attacher->attached, ifindex)) {
-		set_remove(&attacher->attached, ifindex);
+	drop(attacher, &attacher->bridges, ifindex);
+	drop(attacher, &attacher->held, ifindex);
+	if (drop(attacher, &attacher->attached, ifindex)) {
+		pthread_mutex_lock(&attacher->work);
 		attach_forget(attacher->dataplane, ifindex);
+		pthread_mutex_unlock(&attacher->work);
 	}
-	pthread_mutex_unlock(&attacher->lock);
 }
 
 /* Messages were lost: what would they have said? */
@@ -194,6 +214,7 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 	attacher->dataplane = dataplane;
 	attacher->mode = mode;
 	attacher->netlink_fd = attacher->stop_fd = -1;
+	pthread_mutex_init(&attacher->work, NULL);
 	pthread_mutex_init(&attacher->lock, NULL);
 	attacher->attached.ifindex = calloc(MAX_INTERFACES, sizeof(int));
 	attacher->bridges.ifindex = calloc(MAX_INTERFACES, sizeof(int));
@@ -203,7 +224,7 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	for (size_t i = 0; i < held_count; i++)
-		set_add(&attacher->held, held[i].ifindex);
+		add(attacher, &attacher->held, held[i].ifindex);
 	if (watch) {
 		r = netlink_watch_open(false, &attacher->netlink_fd, error);
 		attacher->stop_fd = r < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
@@ -236,6 +257,7 @@ void attacher_stop(struct attacher *attacher)
 		pthread_join(attacher->thread, NULL);
 	closep(&attacher->netlink_fd);
 	closep(&attacher->stop_fd);
+	pthread_mutex_destroy(&attacher->work);
 	pthread_mutex_destroy(&attacher->lock);
 	free(attacher->attached.ifindex);
 	free(attacher->bridges.ifindex);
@@ -245,18 +267,18 @@ void attacher_stop(struct attacher *attacher)
 
 void attacher_add_bridge(struct attacher *attacher, int ifindex)
 {
-	pthread_mutex_lock(&attacher->lock);
-	set_add(&attacher->bridges, ifindex);
-	pthread_mutex_unlock(&attacher->lock);
+	add(attacher, &attacher->bridges, ifindex);
 }
 
 int attacher_ensure(struct attacher *attacher, int ifindex, bool bridge, struct error *error)
 {
 	int r;
 
-	pthread_mutex_lock(&attacher->lock);
-	r = ensure_locked(attacher, ifindex, bridge, error);
-	pthread_mutex_unlock(&attacher->lock);
+	if (has(attacher, &attacher->attached, ifindex))
+		return 0;
+	pthread_mutex_lock(&attacher->work);
+	r = ensure(attacher, ifindex, bridge, error);
+	pthread_mutex_unlock(&attacher->work);
 	return r;
 }
 
@@ -266,22 +288,23 @@ void attacher_verify(struct attacher *attacher, int ifindex)
 	char name[IF_NAMESIZE];
 	uint32_t key = ifindex, flags = 0;
 
-	pthread_mutex_lock(&attacher->lock);
-	if (set_has(&attacher->attached, ifindex) && if_indextoname(ifindex, name) &&
-	    map_get(attacher->dataplane->attached_fd, &key, &flags) == 0) {
+	if (!has(attacher, &attacher->attached, ifindex))
+		return;
+	pthread_mutex_lock(&attacher->work);
+	if (if_indextoname(ifindex, name) && map_get(attacher->dataplane->attached_fd, &key, &flags) == 0) {
 		bool bridge = flags & DNET_ATTACHED_BRIDGE;
 
 		if (!attach_present(attacher->dataplane, ifindex, bridge, attacher->mode)) {
-			set_remove(&attacher->attached, ifindex);
-			if (ensure_locked(attacher, ifindex, bridge, &error) == 0) {
-				attacher->repairs++;
+			drop(attacher, &attacher->attached, ifindex);
+			if (ensure(attacher, ifindex, bridge, &error) == 0) {
+				__atomic_add_fetch(&attacher->repairs, 1, __ATOMIC_RELAXED);
 				log_warning("somebody removed the programs from interface %s; they are back in force", name);
 			} else if (if_indextoname(ifindex, name)) {
 				log_error("somebody removed the programs from interface %s and they cannot be put back: %s", name, error.text);
 			}
 		}
 	}
-	pthread_mutex_unlock(&attacher->lock);
+	pthread_mutex_unlock(&attacher->work);
 }
 
 void attacher_forget(struct attacher *attacher, int ifindex)
@@ -291,12 +314,7 @@ void attacher_forget(struct attacher *attacher, int ifindex)
 
 bool attacher_has(struct attacher *attacher, int ifindex)
 {
-	bool has;
-
-	pthread_mutex_lock(&attacher->lock);
-	has = set_has(&attacher->attached, ifindex);
-	pthread_mutex_unlock(&attacher->lock);
-	return has;
+	return has(attacher, &attacher->attached, ifindex);
 }
 
 void attacher_histogram(struct attacher *attacher, struct metrics_histogram *ret)
@@ -308,10 +326,5 @@ void attacher_histogram(struct attacher *attacher, struct metrics_histogram *ret
 
 unsigned long attacher_repairs(struct attacher *attacher)
 {
-	unsigned long repairs;
-
-	pthread_mutex_lock(&attacher->lock);
-	repairs = attacher->repairs;
-	pthread_mutex_unlock(&attacher->lock);
-	return repairs;
+	return __atomic_load_n(&attacher->repairs, __ATOMIC_RELAXED);
 }

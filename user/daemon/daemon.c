@@ -20,6 +20,7 @@
 #define EXIT_USAGE 2
 #define EXIT_UNSUPPORTED 3
 #define SWEEP_SECONDS 5
+#define DUMP_SWEEPS 12	/* every minute all links and addresses are read, whatever the events said */
 
 /* --- events on the loop -------------------------------------------------- */
 
@@ -37,16 +38,19 @@ static void on_link_event(void *context, const struct netlink_event *event)
 	switch (event->kind) {
 	case NETLINK_LINK_NEW:
 	case NETLINK_LINK_GONE:
-		daemon->links_stale = true;
+		reconcile_link(daemon, event);
+		reconcile_soon(daemon);
 		break;
 	case NETLINK_ADDRESS_CHANGED:
 		daemon->addresses_stale = true;
+		reconcile_soon(daemon);
 		break;
 	case NETLINK_FILTER_GONE:
 		attacher_verify(daemon->attacher, event->link.ifindex);
 		break;
 	case NETLINK_OVERRUN:
-		daemon->links_stale = daemon->addresses_stale = true;
+		daemon->links_lost = daemon->addresses_stale = true;
+		reconcile_soon(daemon);
 		break;
 	}
 }
@@ -57,8 +61,6 @@ static void on_netlink(evutil_socket_t fd, short what, void *context)
 
 	(void)what;
 	netlink_watch_read(fd, on_link_event, daemon);
-	if (daemon->links_stale || daemon->addresses_stale)
-		reconcile_soon(daemon);
 }
 
 static void on_ring(evutil_socket_t fd, short what, void *context)
@@ -71,16 +73,6 @@ static void on_ring(evutil_socket_t fd, short what, void *context)
 	fflush(stdout);
 }
 
-static bool endpoint_alive(void *context, uint32_t endpoint_id)
-{
-	return live_find_id(&((struct daemon *)context)->live, endpoint_id) != NULL;
-}
-
-static void sweep(struct daemon *daemon)
-{
-	daemon->flows_standing = dataplane_sweep_flows(daemon->dataplane, endpoint_alive, daemon);
-}
-
 /* Every few seconds: expired flows go, and what no event told is found all the same. */
 static void on_sweep(evutil_socket_t fd, short what, void *context)
 {
@@ -88,8 +80,9 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	sweep(daemon);
-	daemon->links_stale = daemon->addresses_stale = true;
+	reconcile_sweep(daemon, 0);
+	if (++daemon->sweeps % DUMP_SWEEPS == 0)
+		daemon->links_lost = daemon->addresses_stale = true;
 	reconcile_soon(daemon);
 }
 
@@ -98,7 +91,7 @@ static void on_purge(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	sweep(context);
+	reconcile_sweep(context, 0);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *context)
@@ -115,7 +108,6 @@ static void on_inventory(void *context, const struct inventory *inventory)
 	struct daemon *daemon = context;
 
 	daemon->inventory = inventory;
-	daemon->links_stale = daemon->addresses_stale = true;
 	if (daemon->options->once) {
 		reconcile(daemon);
 		event_base_loopbreak(daemon->base);
@@ -263,7 +255,7 @@ static int open_dataplane(struct daemon *daemon)
 		log_error("%s", error.text);
 		return 1;
 	}
-	daemon->links_stale = daemon->addresses_stale = true;
+	daemon->links_lost = daemon->addresses_stale = true;
 	reconcile_adopt(daemon, links, count);
 	return 0;
 }

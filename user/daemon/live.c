@@ -192,10 +192,23 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 	if (is_static)
 		return identify_static(live, inventory);
 	network = inventory_network_of_bridge(inventory, live->bridge);
-	if (!network || live->link.nsid == NETLINK_NSID_NONE ||
-	    netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
+	if (!network || live->link.nsid == NETLINK_NSID_NONE)
 		return false;
 	container_id = container_by_nsid(set, live);
+	if (container_id) {
+		const struct attachment *attachment = attachment_of(inventory, container_id, network->id);
+
+		/* The engine has said it already: no need to ask the kernel, which may be busy with this very link. */
+		if (attachment && attachment->has_mac && attachment->address_count && network->asked_ns > live->seen_ns &&
+		    inventory_container(inventory, container_id) && !claimed(set, live, container_id, network->id) &&
+		    become(live, container_id, network->id)) {
+			memcpy(live->mac, attachment->mac, 6);
+			take_addresses(live, attachment->addresses, attachment->address_count);
+			return true;
+		}
+	}
+	if (netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
+		return false;
 	if (container_id) {
 		struct dnet_addr own[LIVE_MAX_ADDRESSES];
 		size_t count = 0;

@@ -121,7 +121,7 @@ static bool address_is_unique(const struct live_set *set, const struct live *own
 	for (size_t i = 0; i < set->count; i++) {
 		const struct live *live = set->items[i];
 
-		if (live == owner || !live->identified)
+		if (!live->identified || strcmp(live->container_id, owner->container_id) == 0)
 			continue;
 		for (size_t j = 0; j < live->address_count; j++)
 			if (memcmp(&live->addresses[j], addr, sizeof(*addr)) == 0)
@@ -140,6 +140,19 @@ int addresses_update(struct dataplane *dataplane, const struct live_set *set, st
 
 		if (!live->identified || !live->id)
 			continue;
+		/* A host answers ARP for all its addresses on all its interfaces, and may send from them: so may a container. */
+		for (size_t k = 0; k < set->count && r >= 0; k++) {
+			const struct live *other = set->items[k];
+
+			if (other == live || !other->identified || !other->id || other->bridge_ifindex == live->bridge_ifindex ||
+			    strcmp(other->container_id, live->container_id) != 0)
+				continue;
+			for (size_t j = 0; j < other->address_count && r >= 0; j++) {
+				struct dnet_address_key key = { .addr = other->addresses[j], .bridge_ifindex = live->bridge_ifindex };
+
+				r = want(&wanted, &key, live->id);
+			}
+		}
 		for (size_t j = 0; j < live->address_count && r >= 0; j++) {
 			struct dnet_address_key key = { .addr = live->addresses[j], .bridge_ifindex = live->bridge_ifindex };
 

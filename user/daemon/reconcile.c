@@ -255,31 +255,6 @@ static bool bridge_is_ours(const struct daemon *daemon, const struct netlink_lin
 	return !daemon->is_static && attacher_is_docker_name(link->name);
 }
 
-static bool static_interface(const struct daemon *daemon, const char *name)
-{
-	for (size_t i = 0; i < daemon->static_inventory.attachment_count; i++)
-		if (strcmp(daemon->static_inventory.attachments[i].interface, name) == 0)
-			return true;
-	return false;
-}
-
-/* Note which bridges are Docker's, and put the safety net on them. */
-static void update_bridges(struct daemon *daemon, const struct netlink_link *links, size_t count)
-{
-	struct error error = {};
-
-	for (size_t i = 0; i < count; i++) {
-		uint32_t key = links[i].ifindex, one = 1;
-
-		if (!bridge_is_ours(daemon, &links[i]))
-			continue;
-		attacher_add_bridge(daemon->attacher, links[i].ifindex);
-		map_set(daemon->dataplane->bridges_fd, &key, &one);
-		if (attacher_ensure(daemon->attacher, links[i].ifindex, true, &error) < 0)
-			problem(daemon, error.text);
-	}
-}
-
 struct bridge_check {
 	struct daemon *daemon;
 	const struct netlink_link *links;
@@ -296,6 +271,33 @@ static void drop_bridge(void *context, const void *key)
 		map_delete(check->daemon->dataplane->bridges_fd, key);
 		attacher_forget(check->daemon->attacher, (int)ifindex);
 	}
+}
+
+static bool static_interface(const struct daemon *daemon, const char *name)
+{
+	for (size_t i = 0; i < daemon->static_inventory.attachment_count; i++)
+		if (strcmp(daemon->static_inventory.attachments[i].interface, name) == 0)
+			return true;
+	return false;
+}
+
+/* Note which bridges are Docker's, and put the safety net on them. */
+static void update_bridges(struct daemon *daemon, const struct netlink_link *links, size_t count)
+{
+	struct bridge_check check = { .daemon = daemon, .links = links, .count = count };
+	struct error error = {};
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t key = links[i].ifindex, one = 1;
+
+		if (!bridge_is_ours(daemon, &links[i]) || attacher_has(daemon->attacher, links[i].ifindex))
+			continue;
+		attacher_add_bridge(daemon->attacher, links[i].ifindex);
+		map_set(daemon->dataplane->bridges_fd, &key, &one);
+		if (attacher_ensure(daemon->attacher, links[i].ifindex, true, &error) < 0)
+			problem(daemon, error.text);
+	}
+	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, &check);
 }
 
 static bool in_baseline(const struct daemon *daemon, int ifindex)
@@ -332,22 +334,51 @@ static struct live *live_of_link(struct daemon *daemon, const struct netlink_lin
 	return live;
 }
 
-static void update_links(struct daemon *daemon)
+void reconcile_link(struct daemon *daemon, const struct netlink_event *event)
 {
-	_cleanup_free_ struct netlink_link *links = NULL;
-	struct bridge_check check = { .daemon = daemon };
+	struct netlink_link *known = (struct netlink_link *)link_of(daemon->links, daemon->link_count, event->link.ifindex);
+
+	if (event->kind == NETLINK_LINK_GONE) {
+		if (known)
+			*known = daemon->links[--daemon->link_count];
+		return;
+	}
+	if (!known) {
+		if (array_grow((void **)&daemon->links, &daemon->link_room, daemon->link_count, sizeof(*daemon->links)) < 0) {
+			daemon->links_lost = true;
+			return;
+		}
+		known = &daemon->links[daemon->link_count++];
+	}
+	*known = event->link;
+}
+
+static void dump_links(struct daemon *daemon)
+{
 	struct error error = {};
-	size_t count = 0;
+	struct netlink_link *links;
+	size_t count;
 
 	if (netlink_dump_links(&links, &count, &error) < 0) {
 		problem(daemon, error.text);
 		return;
 	}
-	daemon->links_stale = false;
+	free(daemon->links);
+	daemon->links = links;
+	daemon->link_count = daemon->link_room = count;
+	daemon->links_lost = false;
+}
+
+static void update_links(struct daemon *daemon)
+{
+	const struct netlink_link *links;
+	size_t count;
+
+	if (daemon->links_lost)
+		dump_links(daemon);
+	links = daemon->links;
+	count = daemon->link_count;
 	update_bridges(daemon, links, count);
-	check.links = links;
-	check.count = count;
-	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, &check);
 	for (size_t i = 0; i < count; i++)
 		live_of_link(daemon, links, count, &links[i]);
 	for (size_t i = daemon->live.count; i-- > 0;) {
@@ -431,7 +462,7 @@ static void update_identities(struct daemon *daemon)
 
 /* --- policy -------------------------------------------------------------- */
 
-static const struct label_policy *labels_of(struct daemon *daemon, const struct container *container)
+const struct label_policy *reconcile_labels(struct daemon *daemon, const struct container *container)
 {
 	_cleanup_free_ char *key = strdup("");
 	struct cached_labels *cached;
@@ -537,7 +568,7 @@ static int compilation_prepare(struct daemon *daemon, struct compilation *compil
 		compilation->endpoints[compilation->count++] = (struct compile_endpoint){
 			.id = live->id, .container = container, .network = network,
 			.network_names = networks_of(daemon->inventory, live->container_id),
-			.labels = daemon->policies.labels_ignore ? NULL : labels_of(daemon, container),
+			.labels = daemon->policies.labels_ignore ? NULL : reconcile_labels(daemon, container),
 		};
 	}
 	return 0;
@@ -723,6 +754,39 @@ static void attach_all(struct daemon *daemon)
 	}
 }
 
+static bool networks_changed(struct daemon *daemon)
+{
+	uint64_t hash = TEXT_HASH_SEED;
+	char text[TEXT_PREFIX_SIZE];
+
+	for (size_t i = 0; daemon->inventory && i < daemon->inventory->network_count; i++) {
+		const struct network *network = &daemon->inventory->networks[i];
+
+		hash = text_hash(hash, network->bridge ? network->bridge : "-");
+		for (size_t j = 0; j < network->subnet_count; j++)
+			hash = text_hash(hash, text_prefix(&network->subnets[j].addr, network->subnets[j].prefix_len, text));
+	}
+	if (hash == daemon->networks_hash)
+		return false;
+	daemon->networks_hash = hash;
+	return true;
+}
+
+static bool endpoint_alive(void *context, uint32_t endpoint_id)
+{
+	return live_find_id(&((struct daemon *)context)->live, endpoint_id) != NULL;
+}
+
+void reconcile_sweep(struct daemon *daemon, uint64_t age_ns)
+{
+	uint64_t now = monotonic_ns();
+
+	if (daemon->swept_ns && now - daemon->swept_ns < age_ns)
+		return;
+	daemon->swept_ns = now;
+	daemon->flows_standing = dataplane_sweep_flows(daemon->dataplane, endpoint_alive, daemon);
+}
+
 void reconcile(struct daemon *daemon)
 {
 	_cleanup_(compilation_clear) struct compilation compilation = {};
@@ -732,9 +796,8 @@ void reconcile(struct daemon *daemon)
 
 	begin_problems(daemon);
 	store(&daemon->dataplane->state->unknown_deny, daemon->policies.unknown_deny);
-	if (daemon->links_stale)
-		update_links(daemon);
-	if (daemon->addresses_stale) {
+	update_links(daemon);
+	if (daemon->addresses_stale || networks_changed(daemon)) {
 		daemon->addresses_stale = false;
 		if (places_update(daemon->dataplane, daemon->inventory, &error) < 0)
 			problem(daemon, error.text);
@@ -759,6 +822,7 @@ void reconcile_clear(struct daemon *daemon)
 	install_clear(&daemon->install);
 	live_set_clear(&daemon->live);
 	free(daemon->baseline);
+	free(daemon->links);
 	for (size_t i = 0; i < MAX_PAST; i++)
 		past_clear(&daemon->past[i]);
 	begin_problems(daemon);

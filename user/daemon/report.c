@@ -13,6 +13,8 @@
 #define DNETBPF_VERSION "0.1.0-dev"
 #endif
 
+#define COUNT_AGE_NS 500000000ull	/* counting the flows means walking them: not more often than this */
+
 static const char *const state_names[] = { "enforced", "unselected", "audit", "invalid", "pending", "unattached" };
 
 const char *live_state_name(const struct daemon *daemon, const struct live *live)
@@ -62,7 +64,7 @@ static void totals(const struct daemon *daemon, uint32_t slot, uint64_t *ret_pas
 #undef X
 }
 
-static json_t *why_not_enforced(const struct daemon *daemon, const struct live *live)
+static json_t *why_not_enforced(struct daemon *daemon, const struct live *live)
 {
 	const char *state = live_state_name(daemon, live);
 
@@ -70,8 +72,13 @@ static json_t *why_not_enforced(const struct daemon *daemon, const struct live *
 		return json_string("no policy selects it: its packets are counted, not filtered");
 	if (strcmp(state, "audit") == 0)
 		return json_string("its policy is in audit mode: what it would deny is reported, and passes");
-	if (strcmp(state, "invalid") == 0)
-		return json_null();
+	if (strcmp(state, "invalid") == 0) {
+		const struct container *container = container_of_live(daemon, live);
+		const struct label_policy *labels = container ? reconcile_labels(daemon, container) : NULL;
+
+		return json_sprintf("its labels cannot be read, so everything is denied: %s",
+				    labels && labels->problem ? labels->problem : "unknown problem");
+	}
 	if (strcmp(state, "pending") == 0)
 		return json_string("its container is not identified yet: everything but address resolution is denied");
 	if (strcmp(state, "unattached") == 0)
@@ -90,7 +97,7 @@ static json_t *policy_names(const struct live *live)
 	return names;
 }
 
-static json_t *endpoint_json(const struct daemon *daemon, const struct live *live)
+static json_t *endpoint_json(struct daemon *daemon, const struct live *live)
 {
 	const struct container *container = container_of_live(daemon, live);
 	json_t *addresses = json_array();
@@ -205,6 +212,7 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 	json_t *states = json_object(), *problems = json_array();
 
 	(void)request;
+	reconcile_sweep(daemon, COUNT_AGE_NS);
 	for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++)
 		json_object_set_new(states, state_names[i], json_integer(count_state(daemon, state_names[i])));
 	for (size_t i = 0; i < daemon->problem_count; i++)
@@ -326,6 +334,7 @@ void report_metrics(void *context, struct metrics *metrics)
 	struct daemon *daemon = context;
 	struct metrics_histogram attach;
 
+	reconcile_sweep(daemon, COUNT_AGE_NS);
 	metrics_family(metrics, "dnetbpf_build_info", "gauge", "Always 1; the version is in the label.");
 	metrics_sample_u64(metrics, "dnetbpf_build_info", 1, "version", DNETBPF_VERSION, NULL);
 	metrics_family(metrics, "dnetbpf_packets_total", "counter", "Packets on the wire by verdict and reason.");
@@ -337,7 +346,7 @@ void report_metrics(void *context, struct metrics *metrics)
 		if (daemon->rule_names[i].policy)
 			metrics_sample_u64(metrics, "dnetbpf_rule_hits_total", dataplane_rule_hits(daemon->dataplane, i), "policy",
 					   daemon->rule_names[i].policy, "rule", daemon->rule_names[i].rule, NULL);
-	metrics_family(metrics, "dnetbpf_flows", "gauge", "Connections in the flow table at its last sweep.");
+	metrics_family(metrics, "dnetbpf_flows", "gauge", "Connections in the flow table.");
 	metrics_sample_u64(metrics, "dnetbpf_flows", daemon->flows_standing, NULL);
 	metrics_family(metrics, "dnetbpf_events_total", "counter", "Events that reached the daemon, by verdict.");
 	for (int i = 0; i < 3; i++)

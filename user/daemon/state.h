@@ -54,7 +54,11 @@ struct daemon {
 
 	/* Netlink. */
 	int netlink_fd;
-	bool links_stale, addresses_stale;
+	struct netlink_link *links;	/* every link of this namespace, kept up to date by events */
+	size_t link_count, link_room;
+	bool links_lost;	/* events were lost, or it is time to look: dump */
+	bool addresses_stale;
+	uint64_t networks_hash;	/* of the inventory's networks, as far as `places` shows them */
 	struct live_set live;
 	int *baseline;	/* interfaces that were there when the daemon started */
 	size_t baseline_count;
@@ -86,7 +90,9 @@ struct daemon {
 	struct metrics_server *metrics;
 	struct metrics_histogram reconcile_histogram;
 	uint64_t events_reported[3];	/* by verdict */
-	size_t flows_standing;
+	size_t flows_standing;	/* at the last sweep */
+	uint64_t swept_ns;
+	unsigned int sweeps;
 	char *problems[MAX_PROBLEMS];	/* what is wrong since the last reconcile; owned */
 	size_t problem_count;
 	char *old_problems[MAX_PROBLEMS];	/* what was wrong before it */
@@ -101,6 +107,13 @@ void reconcile(struct daemon *daemon);
 /* Take over what an earlier daemon left in the pins. Before the first reconcile. @links: all that are there now. */
 void reconcile_adopt(struct daemon *daemon, const struct netlink_link *links, size_t count);
 void reconcile_clear(struct daemon *daemon);	/* frees what reconciling made; the kernel side stays */
+
+/* A link event. */
+void reconcile_link(struct daemon *daemon, const struct netlink_event *event);
+/* Remove flows that have expired or whose endpoint is gone, if the last time is longer ago than @age_ns. */
+void reconcile_sweep(struct daemon *daemon, uint64_t age_ns);
+/* The labels of a container, parsed, or NULL when it has none. */
+const struct label_policy *reconcile_labels(struct daemon *daemon, const struct container *container);
 
 /* events.c */
 void events_report(void *context, const struct dnet_event *event);

@@ -23,6 +23,7 @@ struct job {
 	struct docker *docker;
 	enum job_kind kind;
 	char *network_id;	/* JOB_NETWORK */
+	uint64_t asked_ns;	/* CLOCK_MONOTONIC, when it was sent */
 	bool in_flight;
 	bool again;
 	bool first;		/* the first reading after a connect waits for it */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "docker/parse.h"
@@ -252,6 +253,7 @@ static int network_answered(struct docker *docker, struct job *job, const struct
 		return r;
 	if (strcmp(network.id, job->network_id) != 0)
 		return -EINVAL;
+	network.asked_ns = job->asked_ns;
 	if ((r = resolve_names(docker, list.attachments, &list.attachment_count)) < 0 ||
 	    (r = store_put_network(inventory, &network, &docker->changed)) < 0 ||
 	    (r = store_put_attachments(inventory, job->network_id, list.attachments, list.attachment_count, &docker->changed)) < 0)
@@ -387,7 +389,10 @@ void job_send(struct job *job)
 {
 	struct docker *docker = job->docker;
 	_cleanup_free_ char *path = NULL;
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	job->asked_ns = (uint64_t)now.tv_sec * 1000000000ull + now.tv_nsec;
 	if (kinds[job->kind].target(job, &path) < 0) {
 		path = NULL;	/* asprintf leaves it undefined */
 	} else if (http_get(docker->http, path, on_answer, job) == 0) {

@@ -157,6 +157,7 @@ int store_put_network(struct inventory *inventory, struct network *network, bool
 	struct network *old = store_network(inventory, network->id);
 
 	if (old && same_network(old, network)) {
+		old->asked_ns = network->asked_ns;	/* fresher, but no news */
 		network_clear(network);
 		return 0;
 	}
@@ -242,6 +243,12 @@ void store_set_networks(struct inventory *inventory, struct network *networks, s
 		same = strcmp(networks[i].id, inventory->networks[i].id) == 0 && same_network(&networks[i], &inventory->networks[i]);
 	if (!same)
 		*changed = true;
+	/* The list shows no attachments: those that are known are as fresh as they were. */
+	for (size_t i = 0; i < count; i++) {
+		const struct network *old = store_network(inventory, networks[i].id);
+
+		networks[i].asked_ns = old ? old->asked_ns : 0;
+	}
 	for (size_t i = 0; i < inventory->network_count; i++)
 		network_clear(&inventory->networks[i]);
 	free(inventory->networks);
