@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#define UPGRADE_PAUSE_MS 300	/* without any link event: then TCX links take the place of clsact filters */
 #define MAX_INTERFACES (DNET_MAX_ENDPOINTS + DNET_MAX_BRIDGES)
 
 struct set {
@@ -24,7 +25,8 @@ struct set {
 struct attacher {
 	struct dataplane *dataplane;
 	enum attach_mode mode;
-	int netlink_fd, stop_fd;
+	bool watch, stopping;
+	int netlink_fd, wake_fd;
 	pthread_t thread;
 	bool running;
 	/* Held while programs are attached: two threads must not do it to one interface at a time, and the kernel takes the
@@ -33,6 +35,8 @@ struct attacher {
 	/* For what follows, and never held while the kernel is asked: the main loop must not wait for RTNL. */
 	pthread_mutex_t lock;
 	struct set attached, bridges, held;
+	struct set requests, bridge_requests;	/* of the main loop */
+	struct set upgrades;	/* carry clsact filters that TCX links are to replace */
 	struct metrics_histogram histogram;
 	unsigned long repairs;
 };
@@ -93,8 +97,12 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-/* With `work` held. */
-static int ensure(struct attacher *attacher, int ifindex, bool bridge, struct error *error)
+/*
+ * With `work` held. @quick: a container is starting. Making a TCX link waits for RCU while it holds RTNL, 11 to 16 ms each, and
+ * at ten starts at once the last in the queue would send before its programs are there. So in TCX mode too a new
+ * interface gets clsact filters at once, and TCX links take their place when the rush is over.
+ */
+static int ensure(struct attacher *attacher, int ifindex, bool bridge, bool quick, struct error *error)
 {
 	struct timespec start;
 	int r;
@@ -103,9 +111,11 @@ static int ensure(struct attacher *attacher, int ifindex, bool bridge, struct er
 		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	r = bridge ? attach_bridge(attacher->dataplane, ifindex, attacher->mode, error) :
-		     attach_container(attacher->dataplane, ifindex, attacher->mode, error);
+		     attach_container(attacher->dataplane, ifindex, quick ? ATTACH_MODE_CLSACT : attacher->mode, error);
 	if (r < 0)
 		return r;
+	if (quick && attacher->mode != ATTACH_MODE_CLSACT)
+		add(attacher, &attacher->upgrades, ifindex);
 	add(attacher, &attacher->attached, ifindex);
 	drop(attacher, &attacher->held, ifindex);
 	pthread_mutex_lock(&attacher->lock);
@@ -131,11 +141,11 @@ static void new_link(struct attacher *attacher, const struct netlink_link *link)
 	struct error error = {};
 	int r;
 
-	if (!link->master || strcmp(link->kind, "veth") != 0 || has(attacher, &attacher->attached, link->ifindex) ||
+	if (!attacher->watch || !link->master || strcmp(link->kind, "veth") != 0 || has(attacher, &attacher->attached, link->ifindex) ||
 	    has(attacher, &attacher->held, link->ifindex) || !is_docker_bridge(attacher, link->master))
 		return;
 	pthread_mutex_lock(&attacher->work);
-	r = ensure(attacher, link->ifindex, false, &error);
+	r = ensure(attacher, link->ifindex, false, true, &error);
 	pthread_mutex_unlock(&attacher->work);
 	/* A link that is gone already needs nothing. */
 	if (r < 0 && if_indextoname(link->ifindex, (char[IF_NAMESIZE]){ 0 }))
@@ -146,6 +156,7 @@ static void gone_link(struct attacher *attacher, int ifindex)
 {
 	drop(attacher, &attacher->bridges, ifindex);
 	drop(attacher, &attacher->held, ifindex);
+	drop(attacher, &attacher->upgrades, ifindex);
 	if (drop(attacher, &attacher->attached, ifindex)) {
 		pthread_mutex_lock(&attacher->work);
 		attach_forget(attacher->dataplane, ifindex);
@@ -184,23 +195,107 @@ static void on_event(void *context, const struct netlink_event *event)
 	}
 }
 
+static int first_upgrade(struct attacher *attacher)
+{
+	int ifindex;
+
+	pthread_mutex_lock(&attacher->lock);
+	ifindex = attacher->upgrades.count ? attacher->upgrades.ifindex[0] : 0;
+	pthread_mutex_unlock(&attacher->lock);
+	return ifindex;
+}
+
+/* One interface at a time, so that a link that comes meanwhile does not wait for more than one. */
+static void upgrade(struct attacher *attacher, int ifindex)
+{
+	struct error error = {};
+	char name[IF_NAMESIZE];
+	int r;
+
+	pthread_mutex_lock(&attacher->work);
+	r = has(attacher, &attacher->upgrades, ifindex) ?
+	    attach_container(attacher->dataplane, ifindex, ATTACH_MODE_TCX, &error) : 0;
+	drop(attacher, &attacher->upgrades, ifindex);
+	pthread_mutex_unlock(&attacher->work);
+	if (r < 0 && if_indextoname(ifindex, name))
+		log_warning("interface %s keeps its clsact filters: %s", name, error.text);
+}
+
+static int take_first(struct attacher *attacher, struct set *set)
+{
+	int ifindex = 0;
+
+	pthread_mutex_lock(&attacher->lock);
+	if (set->count)
+		ifindex = set->ifindex[--set->count];
+	pthread_mutex_unlock(&attacher->lock);
+	return ifindex;
+}
+
+static void serve(struct attacher *attacher)
+{
+	char name[IF_NAMESIZE];
+	struct error error;
+	int ifindex, r;
+	bool bridge;
+
+	for (;;) {
+		bridge = false;
+		ifindex = take_first(attacher, &attacher->requests);
+		if (!ifindex) {
+			bridge = true;
+			ifindex = take_first(attacher, &attacher->bridge_requests);
+		}
+		if (!ifindex)
+			return;
+		r = attacher_ensure(attacher, ifindex, bridge, &error);
+		if (r < 0 && if_indextoname(ifindex, name))
+			log_error("interface %s is NOT under enforcement: %s", name, error.text);
+	}
+}
+
 static void *run(void *context)
 {
 	struct attacher *attacher = context;
 	struct pollfd fds[] = {
 		{ .fd = attacher->netlink_fd, .events = POLLIN },
-		{ .fd = attacher->stop_fd, .events = POLLIN },
+		{ .fd = attacher->wake_fd, .events = POLLIN },
 	};
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		int next = first_upgrade(attacher);
+		int ready = poll(fds, 2, next ? UPGRADE_PAUSE_MS : -1);
+
+		if (ready < 0 && errno != EINTR)
 			break;
-		if (fds[1].revents)
-			break;
+		if (ready == 0) {
+			upgrade(attacher, next);
+			continue;
+		}
+		/* Links first: a request is about an interface that can wait. */
 		if (fds[0].revents)
 			netlink_watch_read(attacher->netlink_fd, on_event, attacher);
+		if (fds[1].revents) {
+			uint64_t count;
+
+			if (read(attacher->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+				break;
+			if (__atomic_load_n(&attacher->stopping, __ATOMIC_ACQUIRE))
+				break;
+			serve(attacher);
+		}
 	}
 	return NULL;
+}
+
+#define SETS 6
+
+static struct set *set_number(struct attacher *attacher, size_t number)
+{
+	struct set *const sets[SETS] = { &attacher->attached, &attacher->bridges, &attacher->held, &attacher->requests,
+					 &attacher->bridge_requests, &attacher->upgrades };
+
+	return sets[number];
 }
 
 int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watch, const struct netlink_link *held,
@@ -213,55 +308,75 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 		return error_set(error, -ENOMEM, "out of memory");
 	attacher->dataplane = dataplane;
 	attacher->mode = mode;
-	attacher->netlink_fd = attacher->stop_fd = -1;
+	attacher->netlink_fd = attacher->wake_fd = -1;
 	pthread_mutex_init(&attacher->work, NULL);
 	pthread_mutex_init(&attacher->lock, NULL);
-	attacher->attached.ifindex = calloc(MAX_INTERFACES, sizeof(int));
-	attacher->bridges.ifindex = calloc(MAX_INTERFACES, sizeof(int));
-	attacher->held.ifindex = calloc(MAX_INTERFACES, sizeof(int));
-	if (!attacher->attached.ifindex || !attacher->bridges.ifindex || !attacher->held.ifindex) {
-		attacher_stop(attacher);
-		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < SETS; i++) {
+		struct set *set = set_number(attacher, i);
+
+		set->ifindex = calloc(MAX_INTERFACES, sizeof(int));
+		if (!set->ifindex) {
+			attacher_stop(attacher);
+			return error_set(error, -ENOMEM, "out of memory");
+		}
 	}
 	for (size_t i = 0; i < held_count; i++)
 		add(attacher, &attacher->held, held[i].ifindex);
-	if (watch) {
-		r = netlink_watch_open(false, &attacher->netlink_fd, error);
-		attacher->stop_fd = r < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
-		if (r == 0 && attacher->stop_fd < 0)
+	attacher->watch = watch;
+	r = netlink_watch_open(false, &attacher->netlink_fd, error);
+	if (r == 0) {
+		attacher->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (attacher->wake_fd < 0)
 			r = error_set(error, -errno, "cannot make an eventfd: %s", strerror(errno));
-		if (r == 0) {
-			r = -pthread_create(&attacher->thread, NULL, run, attacher);
-			attacher->running = r == 0;
-			if (r < 0)
-				error_set(error, r, "cannot start a thread: %s", strerror(-r));
-		}
-		if (r < 0) {
-			attacher_stop(attacher);
-			return r;
-		}
-		/* What came between the caller's dump and our subscription. */
-		look_again(attacher);
 	}
+	if (r == 0) {
+		r = -pthread_create(&attacher->thread, NULL, run, attacher);
+		attacher->running = r == 0;
+		if (r < 0)
+			error_set(error, r, "cannot start a thread: %s", strerror(-r));
+	}
+	if (r < 0) {
+		attacher_stop(attacher);
+		return r;
+	}
+	/* What came between the caller's dump and our subscription. */
+	look_again(attacher);
 	*ret = attacher;
 	return 0;
 }
 
-void attacher_stop(struct attacher *attacher)
+static void wake(struct attacher *attacher)
 {
 	uint64_t one = 1;
 
+	/* It can only fail when the counter is full, and then the thread is awake. */
+	if (write(attacher->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void attacher_request(struct attacher *attacher, int ifindex, bool bridge)
+{
+	if (has(attacher, &attacher->attached, ifindex))
+		return;
+	add(attacher, bridge ? &attacher->bridge_requests : &attacher->requests, ifindex);
+	wake(attacher);
+}
+
+void attacher_stop(struct attacher *attacher)
+{
 	if (!attacher)
 		return;
-	if (attacher->running && write(attacher->stop_fd, &one, sizeof(one)) == sizeof(one))
+	if (attacher->running) {
+		__atomic_store_n(&attacher->stopping, true, __ATOMIC_RELEASE);
+		wake(attacher);
 		pthread_join(attacher->thread, NULL);
+	}
 	closep(&attacher->netlink_fd);
-	closep(&attacher->stop_fd);
+	closep(&attacher->wake_fd);
 	pthread_mutex_destroy(&attacher->work);
 	pthread_mutex_destroy(&attacher->lock);
-	free(attacher->attached.ifindex);
-	free(attacher->bridges.ifindex);
-	free(attacher->held.ifindex);
+	for (size_t i = 0; i < SETS; i++)
+		free(set_number(attacher, i)->ifindex);
 	free(attacher);
 }
 
@@ -277,7 +392,7 @@ int attacher_ensure(struct attacher *attacher, int ifindex, bool bridge, struct 
 	if (has(attacher, &attacher->attached, ifindex))
 		return 0;
 	pthread_mutex_lock(&attacher->work);
-	r = ensure(attacher, ifindex, bridge, error);
+	r = ensure(attacher, ifindex, bridge, false, error);
 	pthread_mutex_unlock(&attacher->work);
 	return r;
 }
@@ -294,9 +409,10 @@ void attacher_verify(struct attacher *attacher, int ifindex)
 	if (if_indextoname(ifindex, name) && map_get(attacher->dataplane->attached_fd, &key, &flags) == 0) {
 		bool bridge = flags & DNET_ATTACHED_BRIDGE;
 
-		if (!attach_present(attacher->dataplane, ifindex, bridge, attacher->mode)) {
+		if (!has(attacher, &attacher->upgrades, ifindex) &&
+		    !attach_present(attacher->dataplane, ifindex, bridge, flags & DNET_ATTACHED_TCX ? ATTACH_MODE_TCX : ATTACH_MODE_CLSACT)) {
 			drop(attacher, &attacher->attached, ifindex);
-			if (ensure(attacher, ifindex, bridge, &error) == 0) {
+			if (ensure(attacher, ifindex, bridge, true, &error) == 0) {
 				__atomic_add_fetch(&attacher->repairs, 1, __ATOMIC_RELAXED);
 				log_warning("somebody removed the programs from interface %s; they are back in force", name);
 			} else if (if_indextoname(ifindex, name)) {
@@ -307,9 +423,17 @@ void attacher_verify(struct attacher *attacher, int ifindex)
 	pthread_mutex_unlock(&attacher->work);
 }
 
-void attacher_forget(struct attacher *attacher, int ifindex)
+void attacher_release(struct attacher *attacher, int ifindex)
 {
-	gone_link(attacher, ifindex);
+	uint32_t key = ifindex, flags;
+
+	pthread_mutex_lock(&attacher->work);
+	if (drop(attacher, &attacher->attached, ifindex) && map_get(attacher->dataplane->attached_fd, &key, &flags) == 0) {
+		attach_remove(attacher->dataplane->pin, ifindex, flags);
+		map_delete(attacher->dataplane->attached_fd, &key);
+	}
+	drop(attacher, &attacher->upgrades, ifindex);
+	pthread_mutex_unlock(&attacher->work);
 }
 
 bool attacher_has(struct attacher *attacher, int ifindex)

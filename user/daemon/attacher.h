@@ -19,7 +19,7 @@
 
 struct attacher;
 
-/* @watch: attach new veths of Docker bridges by itself (the Docker inventory). @held: what is there already. */
+/* @held: interfaces that are there already. @watch: attach new veths of Docker bridges by itself (the Docker inventory). @held: what is there already. */
 int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watch, const struct netlink_link *held,
 		   size_t held_count, struct attacher **ret, struct error *error);
 void attacher_stop(struct attacher *attacher);
@@ -28,12 +28,14 @@ void attacher_stop(struct attacher *attacher);
 void attacher_add_bridge(struct attacher *attacher, int ifindex);
 bool attacher_is_docker_name(const char *bridge);
 
-/* Make sure that our programs are on the interface. Idempotent, any thread. */
+/* Make sure that our programs are on the interface. Idempotent. The kernel may let it wait for RTNL, which is why the main loop
+ * asks the thread to do it once it runs: attacher_request(). */
 int attacher_ensure(struct attacher *attacher, int ifindex, bool bridge, struct error *error);
+void attacher_request(struct attacher *attacher, int ifindex, bool bridge);
 /* A filter of this interface went away: look whether it was ours, and put it back. */
 void attacher_verify(struct attacher *attacher, int ifindex);
-/* The interface is gone or no longer ours to guard. */
-void attacher_forget(struct attacher *attacher, int ifindex);
+/* The interface is there, but no longer ours to guard: take the programs away. */
+void attacher_release(struct attacher *attacher, int ifindex);
 bool attacher_has(struct attacher *attacher, int ifindex);
 void attacher_histogram(struct attacher *attacher, struct metrics_histogram *ret);
 /* How many programs somebody removed and we put back. */

@@ -267,10 +267,8 @@ static void drop_bridge(void *context, const void *key)
 	uint32_t ifindex;
 
 	memcpy(&ifindex, key, sizeof(ifindex));
-	if (!link_of(check->links, check->count, (int)ifindex)) {
+	if (!link_of(check->links, check->count, (int)ifindex))
 		map_delete(check->daemon->dataplane->bridges_fd, key);
-		attacher_forget(check->daemon->attacher, (int)ifindex);
-	}
 }
 
 static bool static_interface(const struct daemon *daemon, const char *name)
@@ -281,11 +279,21 @@ static bool static_interface(const struct daemon *daemon, const char *name)
 	return false;
 }
 
+/* The daemon leaves it to the attacher's thread and goes on; --once has to be done when it returns. */
+static void attach_soon(struct daemon *daemon, int ifindex, bool bridge)
+{
+	struct error error = {};
+
+	if (!daemon->options->once)
+		attacher_request(daemon->attacher, ifindex, bridge);
+	else if (attacher_ensure(daemon->attacher, ifindex, bridge, &error) < 0)
+		problem(daemon, error.text);
+}
+
 /* Note which bridges are Docker's, and put the safety net on them. */
 static void update_bridges(struct daemon *daemon, const struct netlink_link *links, size_t count)
 {
 	struct bridge_check check = { .daemon = daemon, .links = links, .count = count };
-	struct error error = {};
 
 	for (size_t i = 0; i < count; i++) {
 		uint32_t key = links[i].ifindex, one = 1;
@@ -294,8 +302,7 @@ static void update_bridges(struct daemon *daemon, const struct netlink_link *lin
 			continue;
 		attacher_add_bridge(daemon->attacher, links[i].ifindex);
 		map_set(daemon->dataplane->bridges_fd, &key, &one);
-		if (attacher_ensure(daemon->attacher, links[i].ifindex, true, &error) < 0)
-			problem(daemon, error.text);
+		attach_soon(daemon, links[i].ifindex, true);
 	}
 	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, &check);
 }
@@ -390,7 +397,8 @@ static void update_links(struct daemon *daemon)
 		/* Before the first inventory a bridge with a name of its own is not known to be Docker's. */
 		if (ours || (link && live->kept && !daemon->inventory))
 			continue;
-		attacher_forget(daemon->attacher, live->link.ifindex);
+		if (link)
+			attacher_release(daemon->attacher, live->link.ifindex);
 		remove_live(daemon, live);
 	}
 }
@@ -742,15 +750,13 @@ static void attach_all(struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->live.count; i++) {
 		struct live *live = daemon->live.items[i];
-		struct error error = {};
 
 		if (attacher_has(daemon->attacher, live->link.ifindex))
 			continue;
 		/* A container that nobody can name stays as it was for ten seconds, then it is pending like any other. */
 		if (!live->linked && live->preexisting && monotonic_ns() - live->seen_ns < 10 * 1000000000ull)
 			continue;
-		if (attacher_ensure(daemon->attacher, live->link.ifindex, false, &error) < 0)
-			problem(daemon, error.text);
+		attach_soon(daemon, live->link.ifindex, false);
 	}
 }
 

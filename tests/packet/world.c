@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What stands around the packets. Everything but the bottom of write_endpoints() is the project's own code at work. */
+#include "packet.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "compile/compile.h"
+#include "config/labels.h"
+#include "config/policy_file.h"
+#include "config/static_inventory.h"
+#include "daemon/install.h"
+#include "daemon/places.h"
+
+/* Nobody on `open` is ever selected by a policy of the table, so that it has no guard; on `lab` labels alone select. */
+static const char inventory_text[] =
+	"networks:\n"
+	"  - { name: dmz, bridge: br-dmz, subnets: [198.18.0.0/24, 'fd77:1::/64'] }\n"
+	"  - { name: ops, bridge: br-ops, subnets: [198.18.1.0/24, 'fd77:2::/64'] }\n"
+	"  - { name: open, bridge: br-open, subnets: [198.18.2.0/24, 'fd77:3::/64'] }\n"
+	"  - { name: lab, bridge: br-lab, subnets: [198.18.3.0/24, 'fd77:4::/64'] }\n"
+	"endpoints:\n"
+	"  - { container: web, interface: web, network: dmz, addresses: [198.18.0.2, 'fd77:1::2'], mac: '02:00:00:00:00:02', service: shop/web }\n"
+	"  - { container: db, interface: db, network: dmz, addresses: [198.18.0.3, 'fd77:1::3'], mac: '02:00:00:00:00:03', service: shop/db }\n"
+	"  - { container: other, interface: other, network: dmz, addresses: [198.18.0.4, 'fd77:1::4'], mac: '02:00:00:00:00:04', service: mill/db }\n"
+	"  - { container: free, interface: free, network: dmz, addresses: [198.18.0.9, 'fd77:1::9'], mac: '02:00:00:00:00:09' }\n"
+	"  - { container: both, interface: both, network: dmz, addresses: [198.18.0.7, 'fd77:1::7'], mac: '02:00:00:00:00:07' }\n"
+	"  - { container: both, interface: both-ops, network: ops, addresses: [198.18.1.7, 'fd77:2::7'], mac: '02:00:00:00:01:07' }\n"
+	"  - { container: mon, interface: mon, network: ops, addresses: [198.18.1.2, 'fd77:2::2'], mac: '02:00:00:00:01:02', service: watch/mon }\n"
+	"  - { container: lone, interface: lone, network: open, addresses: [198.18.2.2, 'fd77:3::2'], mac: '02:00:00:00:02:02' }\n"
+	"  - { container: narrow, interface: narrow, network: lab, addresses: [198.18.3.2, 'fd77:4::2'], mac: '02:00:00:00:03:02',\n"
+	"      service: shop/narrow, labels: { dnetbpf.ingress: 'allow 80/tcp from any as own; deny 81/tcp from any as no' } }\n"
+	"  - { container: broken, interface: broken, network: lab, addresses: [198.18.3.3, 'fd77:4::3'], mac: '02:00:00:00:03:03',\n"
+	"      labels: { dnetbpf.ingress: 'alow 80/tcp from any' } }\n"
+	"  - { container: trial, interface: trial, network: lab, addresses: [198.18.3.4, 'fd77:4::4'], mac: '02:00:00:00:03:04',\n"
+	"      labels: { dnetbpf.ingress: 'allow 80/tcp from any as own', dnetbpf.mode: audit } }\n"
+	"  - { container: shut, interface: shut, network: lab, addresses: [198.18.3.5, 'fd77:4::5'], mac: '02:00:00:00:03:05',\n"
+	"      labels: { dnetbpf.egress: '' } }\n";
+
+/* Beside the endpoints: the way out, a bridge port that nobody enforces, one that is not identified yet. */
+static const char *const more_links[] = { "uplink", "rogue", "new" };
+static const struct { const char *name, *v4, *v6; } host_addresses[] = {
+	{ "br-dmz", "198.18.0.1", "fd77:1::1" },
+	{ "br-ops", "198.18.1.1", "fd77:2::1" },
+	{ "uplink", "192.0.2.1", "2001:db8::1" },
+};
+
+/* --- interfaces */
+
+bool world_link(const char *name, const char *kind, struct error *error)
+{
+	char buffer[MNL_SOCKET_BUFFER_SIZE], peer[IFNAMSIZ];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct mnl_socket *socket = mnl_socket_open(NETLINK_ROUTE);
+	struct nlattr *info, *data;
+	ssize_t length;
+	int r = -1;
+
+	header->nlmsg_type = RTM_NEWLINK;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(header, IFLA_IFNAME, name);
+	info = mnl_attr_nest_start(header, IFLA_LINKINFO);
+	mnl_attr_put_strz(header, IFLA_INFO_KIND, kind);
+	if (strcmp(kind, "veth") == 0) {
+		data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
+		info = info ? info : data;
+		struct nlattr *other = mnl_attr_nest_start(header, 1 /* VETH_INFO_PEER */);
+
+		mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
+		snprintf(peer, sizeof(peer), "%.11s-in", name);
+		mnl_attr_put_strz(header, IFLA_IFNAME, peer);
+		mnl_attr_nest_end(header, other);
+		mnl_attr_nest_end(header, data);
+	}
+	mnl_attr_nest_end(header, info);
+	if (socket && mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 && mnl_socket_sendto(socket, header, header->nlmsg_len) > 0) {
+		length = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		r = mnl_cb_run(buffer, (size_t)(length > 0 ? length : 0), 0, mnl_socket_get_portid(socket), NULL, NULL);
+	}
+	if (r < 0)
+		error_set(error, -errno, "cannot make the %s interface %s: %s", kind, name, strerror(errno));
+	if (socket)
+		mnl_socket_close(socket);
+	return r >= 0;
+}
+
+static bool host_address(const char *name, const char *v4, const char *v6)
+{
+	_cleanup_close_ int four = socket(AF_INET, SOCK_DGRAM, 0), six = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct { struct in6_addr addr; uint32_t prefix_len; int ifindex; } request = { .prefix_len = 64, .ifindex = (int)if_nametoindex(name) };
+	struct ifreq ifr = {};
+	struct sockaddr_in *addr = (struct sockaddr_in *)&ifr.ifr_addr;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	addr->sin_family = AF_INET;
+	inet_pton(AF_INET, v4, &addr->sin_addr);
+	inet_pton(AF_INET6, v6, &request.addr);
+	return four >= 0 && six >= 0 && ioctl(four, SIOCSIFADDR, &ifr) == 0 && ioctl(six, SIOCSIFADDR, &request) == 0;
+}
+
+/* BPF_PROG_RUN compares the destination with the interface's own MAC to say whether a frame is routed or bridged. */
+static bool set_mac(uint32_t ifindex, const uint8_t *mac)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ifreq ifr = {};
+
+	if (fd < 0 || !if_indextoname(ifindex, ifr.ifr_name) || ioctl(fd, SIOCGIFHWADDR, &ifr) < 0)
+		return false;
+	if (memcmp(ifr.ifr_hwaddr.sa_data, mac, 6) == 0)
+		return true;
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+	return ioctl(fd, SIOCSIFHWADDR, &ifr) == 0;
+}
+
+/* --- endpoints */
+
+struct live *world_endpoint(struct world *world, const char *interface)
+{
+	return live_find(&world->live, (int)if_nametoindex(interface));
+}
+
+struct dnet_endpoint *world_slot(struct world *world, const char *interface)
+{
+	struct live *live = world_endpoint(world, interface);
+
+	return live ? &world->dataplane->endpoints[live->slot] : NULL;
+}
+
+static bool add_endpoint(struct world *world, const struct attachment *attachment, struct error *error)
+{
+	const struct network *network = inventory_network(&world->inventory, attachment->network_id);
+	struct live *live = calloc(1, sizeof(*live));
+
+	if (!live || !network || live_add(&world->live, live) < 0) {
+		free(live);
+		return error_set(error, -ENOMEM, "out of memory"), false;
+	}
+	if (!world_link(attachment->interface, "veth", error))
+		return false;
+	live->link.ifindex = (int)if_nametoindex(attachment->interface);
+	snprintf(live->link.name, sizeof(live->link.name), "%s", attachment->interface);
+	snprintf(live->bridge, sizeof(live->bridge), "%s", network->bridge);
+	live->bridge_ifindex = (int)if_nametoindex(network->bridge);
+	live->link.master = live->bridge_ifindex;
+	live->slot = (uint32_t)world->live.count;
+	live->id = world->next_id++;
+	if (!live_identify(live, &world->live, &world->inventory, true))
+		return error_set(error, -EINVAL, "%s is not in the inventory", attachment->interface), false;
+	live->identity = live_identity(live->container_id, live->network_id);
+	return true;
+}
+
+static void on_event(void *context, const struct dnet_event *event)
+{
+	struct world *world = context;
+
+	world->last_event = *event;
+	world->events++;
+}
+
+bool world_open(struct world *world, struct error *error)
+{
+	uint32_t one = 1;
+	int epoll_fd;
+
+	memset(world, 0, sizeof(*world));
+	world->next_id = 101;
+	if (unshare(CLONE_NEWNET) < 0)
+		return error_set(error, -errno, "cannot make a network namespace: %s", strerror(errno)), false;
+	if (dataplane_open(NULL, &world->dataplane, error) < 0 ||
+	    dataplane_events_open(world->dataplane, on_event, world, &world->ring, &epoll_fd, error) < 0 ||
+	    static_inventory_parse("inventory.yaml", inventory_text, sizeof(inventory_text) - 1, &world->inventory, error) < 0)
+		return false;
+	for (size_t i = 0; i < world->inventory.network_count; i++) {
+		uint32_t ifindex;
+
+		if (!world_link(world->inventory.networks[i].bridge, "bridge", error))
+			return false;
+		ifindex = if_nametoindex(world->inventory.networks[i].bridge);
+		map_set(world->dataplane->bridges_fd, &ifindex, &one);
+	}
+	for (size_t i = 0; i < COUNT(more_links); i++)
+		if (!world_link(more_links[i], "veth", error))
+			return false;
+	for (size_t i = 0; i < COUNT(host_addresses); i++)
+		if (!host_address(host_addresses[i].name, host_addresses[i].v4, host_addresses[i].v6))
+			return error_set(error, -errno, "cannot give %s its addresses: %s", host_addresses[i].name, strerror(errno)), false;
+	for (size_t i = 0; i < world->inventory.attachment_count; i++)
+		if (!add_endpoint(world, &world->inventory.attachments[i], error))
+			return false;
+	if (world->live.count >= WORLD_SLOTS)
+		return error_set(error, -ENOSPC, "there are more endpoints than WORLD_SLOTS"), false;
+	return places_update(world->dataplane, &world->inventory, error) >= 0 &&
+	       addresses_update(world->dataplane, &world->live, error) >= 0;
+}
+
+void world_close(struct world *world)
+{
+	if (world->ring)
+		dataplane_events_close(world->ring);
+	dataplane_close(world->dataplane);
+	live_set_clear(&world->live);
+	inventory_clear(&world->inventory);
+}
+
+/* --- policy */
+
+static char rule_names[4096][96];	/* by counter */
+static uint32_t rule_count;
+
+static uint32_t rule_counter(void *context, const char *policy, const struct rule *rule)
+{
+	char name[96];
+	uint32_t counter;
+
+	(void)context;
+	snprintf(name, sizeof(name), "%s/%s", policy, rule->name);
+	counter = world_rule(name);
+	if (counter != DNET_NO_RULE || rule_count == COUNT(rule_names))
+		return counter;
+	memcpy(rule_names[rule_count], name, sizeof(name));
+	return rule_count++;
+}
+
+uint32_t world_rule(const char *name)
+{
+	for (uint32_t i = 0; i < rule_count; i++)
+		if (strcmp(rule_names[i], name) == 0)
+			return i;
+	return DNET_NO_RULE;
+}
+
+/* What the daemon's reconcile does with a verdict, without the daemon. */
+static void write_endpoint(struct world *world, struct live *live, const struct compile_verdict *verdict, uint32_t flags,
+			   uint32_t arena, const struct policy_set *policies)
+{
+	struct dnet_endpoint *endpoint = &world->dataplane->endpoints[live->slot];
+	uint32_t key = (uint32_t)live->link.ifindex;
+
+	flags |= (verdict->tracked ? DNET_ENDPOINT_TRACKED : 0) | (verdict->audit ? DNET_ENDPOINT_AUDIT : 0) |
+		 (verdict->invalid ? DNET_ENDPOINT_INVALID : 0) | (policies->fail_open ? DNET_ENDPOINT_FAIL_OPEN : 0);
+	memcpy(endpoint->ruleset[arena], verdict->ruleset, sizeof(verdict->ruleset));
+	endpoint->id = live->id;
+	endpoint->ifindex = key;
+	endpoint->identity = live->identity;
+	endpoint->bridge_ifindex = (uint32_t)live->bridge_ifindex;
+	endpoint->grace_until_ns = 0;
+	memcpy(endpoint->mac, live->mac, 6);
+	endpoint->flags = flags;
+	map_set(world->dataplane->links_fd, &key, &live->slot);
+	live->linked = true;
+}
+
+static uint32_t guard_flags(const struct world *world, const struct compile_verdict *verdicts, int bridge)
+{
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < world->live.count; i++) {
+		if (world->live.items[i]->bridge_ifindex != bridge || (!verdicts[i].selected && !verdicts[i].invalid))
+			continue;
+		if (!verdicts[i].audit)
+			return DNET_ENDPOINT_GUARD;
+		flags = DNET_ENDPOINT_GUARD | DNET_ENDPOINT_GUARD_AUDIT;
+	}
+	return flags;
+}
+
+static const char *network_names[WORLD_SLOTS][4];
+
+static void describe_endpoints(struct world *world, const struct policy_set *policies, struct compile_endpoint *endpoints,
+			       struct label_policy *labels)
+{
+	for (size_t i = 0; i < world->live.count; i++) {
+		const struct live *live = world->live.items[i];
+		size_t names = 0;
+
+		memset(network_names[i], 0, sizeof(network_names[i]));
+		for (size_t j = 0; j < world->inventory.attachment_count && names < 3; j++)
+			if (strcmp(world->inventory.attachments[j].container_id, live->container_id) == 0)
+				network_names[i][names++] = inventory_network(&world->inventory, world->inventory.attachments[j].network_id)->name;
+		endpoints[i] = (struct compile_endpoint){
+			.id = live->id, .container = inventory_container(&world->inventory, live->container_id),
+			.network = inventory_network(&world->inventory, live->network_id), .network_names = network_names[i],
+			.labels = &labels[i],
+		};
+		label_policy_parse(endpoints[i].container, policies, &labels[i]);
+	}
+}
+
+bool world_policy(struct world *world, const char *name, struct error *error)
+{
+	struct compile_endpoint endpoints[WORLD_SLOTS] = {};
+	struct compile_verdict verdicts[WORLD_SLOTS] = {};
+	struct label_policy labels[WORLD_SLOTS] = {};
+	uint32_t arena = (dataplane_arena(world->dataplane) + 1) % DNET_ARENAS;
+	const char *text = policy_text(name);
+	struct compiler *compiler = NULL;
+	struct policy_set policies = {};
+	struct install install = {};
+	int r;
+
+	if (!text)
+		return error_set(error, -ENOENT, "there is no policy %s", name), false;
+	r = policy_file_parse(name, text, strlen(text), &policies, error);
+	if (r < 0)
+		return false;
+	describe_endpoints(world, &policies, endpoints, labels);
+	r = compiler_new(arena, &policies, false, rule_counter, NULL, &compiler, error);
+	if (r == 0) {
+		install_begin(&install, world->dataplane, arena);
+		r = compiler_run(compiler, endpoints, world->live.count, verdicts, error);
+	}
+	if (r == 0)
+		r = install_apply(&install, compiler, error);
+	for (size_t i = 0; i < world->live.count && r == 0; i++)
+		write_endpoint(world, world->live.items[i], &verdicts[i],
+			       guard_flags(world, verdicts, world->live.items[i]->bridge_ifindex), arena, &policies);
+	if (r == 0) {
+		world->dataplane->state->unknown_deny = policies.unknown_deny;
+		dataplane_flip(world->dataplane);
+		install_remove_arena(world->dataplane, (arena + 1) % DNET_ARENAS);
+	}
+	for (size_t i = 0; i < world->live.count; i++) {
+		compile_verdict_clear(&verdicts[i]);
+		label_policy_clear(&labels[i]);
+	}
+	install_clear(&install);
+	compiler_free(compiler);
+	policy_set_clear(&policies);
+	return r == 0;
+}
+
+/* --- state */
+
+static void delete_key(void *context, const void *key)
+{
+	map_delete(*(const int *)context, key);
+}
+
+void world_reset(struct world *world)
+{
+	int fragments_fd = dataplane_fragments_fd(world);
+
+	map_for_each_key(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), delete_key, &world->dataplane->flows_fd);
+	map_for_each_key(fragments_fd, sizeof(struct dnet_fragment_key), delete_key, &fragments_fd);
+	memset(world->dataplane->event_budgets, 0, WORLD_SLOTS * sizeof(*world->dataplane->event_budgets));
+	world_forget_events(world);
+}
