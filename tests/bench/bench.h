@@ -49,7 +49,7 @@ struct mnl_socket;
 int link_open(struct mnl_socket **ret, struct error *error);
 void link_close(struct mnl_socket *socket);
 int link_add_bridge(struct mnl_socket *socket, const char *name, struct error *error);
-/* A veth in LINK_GROUP and its peer, which is up; @master may be 0. */
+/* A veth in LINK_GROUP, and its peer, which is up. */
 int link_add_veth(struct mnl_socket *socket, const char *name, const char *peer, struct error *error);
 int link_join(struct mnl_socket *socket, int ifindex, int master, struct error *error);
 int link_up(struct mnl_socket *socket, int ifindex, struct error *error);
@@ -61,8 +61,6 @@ int daemon_start(const char *program, const char *const *arguments, pid_t *ret_p
 /* Wait until that many interfaces are in that state. */
 int daemon_wait(const char *state, int count, struct error *error);
 void daemon_stop(pid_t pid);
-
-extern const char *const attach_mode_names[2];
 
 /* The measurements. They print; 0, or a negative errno when one failed. */
 int bench_programs(void);

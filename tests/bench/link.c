@@ -74,9 +74,10 @@ int link_add_bridge(struct mnl_socket *socket, const char *name, struct error *e
 int link_add_veth(struct mnl_socket *socket, const char *name, const char *peer, struct error *error)
 {
 	char buffer[BUFFER_SIZE];
-	struct ifinfomsg *info, *peer_info;
+	struct ifinfomsg *info;
 	struct nlmsghdr *header = request(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info);
 	struct nlattr *kind, *data, *other;
+	int r;
 
 	mnl_attr_put_strz(header, IFLA_IFNAME, name);
 	mnl_attr_put_u32(header, IFLA_GROUP, LINK_GROUP);
@@ -84,13 +85,19 @@ int link_add_veth(struct mnl_socket *socket, const char *name, const char *peer,
 	mnl_attr_put_strz(header, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
 	other = mnl_attr_nest_start(header, VETH_INFO_PEER);
-	peer_info = mnl_nlmsg_put_extra_header(header, sizeof(*peer_info));
-	peer_info->ifi_flags = peer_info->ifi_change = IFF_UP;
+	mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(header, IFLA_IFNAME, peer);
 	mnl_attr_nest_end(header, other);
 	mnl_attr_nest_end(header, data);
 	mnl_attr_nest_end(header, kind);
-	return ask(socket, header, "make a veth", error);
+	r = ask(socket, header, "make a veth", error);
+	if (r < 0)
+		return r;
+	/* Not in the first request: a veth whose other end is not there yet cannot be up. */
+	header = request(buffer, RTM_NEWLINK, 0, &info);
+	info->ifi_flags = info->ifi_change = IFF_UP;
+	mnl_attr_put_strz(header, IFLA_IFNAME, peer);
+	return ask(socket, header, "set the other end of a veth up", error);
 }
 
 int link_join(struct mnl_socket *socket, int ifindex, int master, struct error *error)

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
+#include "bpf/tc.skel.h"
 #include "compile/compile.h"
 #include "config/labels.h"
 #include "config/policy_file.h"
@@ -65,7 +65,7 @@ bool world_link(const char *name, const char *kind, struct error *error)
 	char buffer[MNL_SOCKET_BUFFER_SIZE], peer[IFNAMSIZ];
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
 	struct mnl_socket *socket = mnl_socket_open(NETLINK_ROUTE);
-	struct nlattr *info, *data;
+	struct nlattr *info, *data, *other;
 	ssize_t length;
 	int r = -1;
 
@@ -77,8 +77,7 @@ bool world_link(const char *name, const char *kind, struct error *error)
 	mnl_attr_put_strz(header, IFLA_INFO_KIND, kind);
 	if (strcmp(kind, "veth") == 0) {
 		data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
-		info = info ? info : data;
-		struct nlattr *other = mnl_attr_nest_start(header, 1 /* VETH_INFO_PEER */);
+		other = mnl_attr_nest_start(header, 1 /* VETH_INFO_PEER */);
 
 		mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
 		snprintf(peer, sizeof(peer), "%.11s-in", name);
@@ -353,10 +352,106 @@ static void delete_key(void *context, const void *key)
 
 void world_reset(struct world *world)
 {
-	int fragments_fd = dataplane_fragments_fd(world);
+	int fragments_fd = bpf_map__fd(world->dataplane->skeleton->maps.fragments);
 
 	map_for_each_key(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), delete_key, &world->dataplane->flows_fd);
 	map_for_each_key(fragments_fd, sizeof(struct dnet_fragment_key), delete_key, &fragments_fd);
 	memset(world->dataplane->event_budgets, 0, WORLD_SLOTS * sizeof(*world->dataplane->event_budgets));
 	world_forget_events(world);
+}
+
+static void older(int fd, size_t key_size, size_t time_at, uint64_t age_ns)
+{
+	uint8_t key[64], next[64], value[64];
+	bool more = bpf_map_get_next_key(fd, NULL, next) == 0;
+
+	while (more) {
+		uint64_t time;
+
+		memcpy(key, next, key_size);
+		if (map_get(fd, key, value) < 0)
+			return;
+		memcpy(&time, value + time_at, sizeof(time));
+		time -= age_ns;
+		memcpy(value + time_at, &time, sizeof(time));
+		map_set(fd, key, value);
+		more = bpf_map_get_next_key(fd, key, next) == 0;
+	}
+}
+
+void world_age(struct world *world, unsigned int seconds)
+{
+	uint64_t age_ns = seconds * 1000000000ull;
+
+	older(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), offsetof(struct dnet_flow, last_seen_ns), age_ns);
+	older(bpf_map__fd(world->dataplane->skeleton->maps.fragments), sizeof(struct dnet_fragment_key), 0, age_ns);
+}
+
+bool world_flow(struct world *world, const struct frame *frame, struct dnet_flow_key *ret_key, struct dnet_flow *ret)
+{
+	for (int source = 0; source < 2; source++) {
+		struct dnet_flow_key key = { .proto = frame->proto };
+
+		key.addr[source] = frame->src;
+		key.addr[!source] = frame->dst;
+		key.port_be[source] = htons(frame->flow_src_port);
+		key.port_be[!source] = htons(frame->flow_dst_port);
+		if (map_get(world->dataplane->flows_fd, &key, ret) == 0) {
+			*ret_key = key;
+			return true;
+		}
+	}
+	return false;
+}
+
+void world_read_events(struct world *world)
+{
+	dataplane_events_read(world->ring);
+}
+
+void world_forget_events(struct world *world)
+{
+	dataplane_events_read(world->ring);
+	world->events = 0;
+	memset(&world->last_event, 0, sizeof(world->last_event));
+}
+
+bool world_count(struct world *world, struct world_counters *ret)
+{
+	enum { PASS_ENTRIES = COUNT(ret->pass) };
+	static struct dnet_counter values[PASS_ENTRIES * 64];
+	static uint32_t keys[PASS_ENTRIES];
+	const int cpus = world->dataplane->cpus;
+	uint32_t token = 0, count = PASS_ENTRIES;
+
+	memcpy(ret->deny, world->dataplane->deny_counters, sizeof(ret->deny));
+	memset(ret->pass, 0, sizeof(ret->pass));
+	if (cpus > 64)
+		return false;
+	/* In one call: one for each counter would take as long as all the rest. */
+	if (bpf_map_lookup_batch(world->dataplane->pass_counters_fd, NULL, &token, keys, values, &count, NULL) < 0 || count != PASS_ENTRIES)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			ret->pass[keys[i]].packets += values[i * (uint32_t)cpus + (uint32_t)cpu].packets;
+			ret->pass[keys[i]].bytes += values[i * (uint32_t)cpus + (uint32_t)cpu].bytes;
+		}
+	return true;
+}
+
+int world_run(struct world *world, enum dataplane_program program, uint32_t ifindex, uint32_t origin, bool routed,
+	      const struct frame *frame, int *ret_answer)
+{
+	static const uint8_t bridged_mac[6] = { 0x02, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb };
+	struct __sk_buff context = { .ifindex = ifindex, .ingress_ifindex = origin, .gso_segs = frame->gso_segments,
+				     .gso_size = frame->gso_size };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes, .data_size_in = (uint32_t)frame->length,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context));
+
+	if (!set_mac(ifindex, routed ? frame->bytes : bridged_mac))
+		return -ENODEV;
+	if (bpf_prog_test_run_opts(world->dataplane->program_fd[program], &options) < 0)
+		return -errno;
+	*ret_answer = (int)options.retval;
+	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -42,14 +43,14 @@ static void on_link_event(void *context, const struct netlink_event *event)
 		reconcile_soon(daemon);
 		break;
 	case NETLINK_ADDRESS_CHANGED:
-		daemon->addresses_stale = true;
-		reconcile_soon(daemon);
+		addresser_request(daemon->addresser);
 		break;
 	case NETLINK_FILTER_GONE:
 		attacher_verify(daemon->attacher, event->link.ifindex);
 		break;
 	case NETLINK_OVERRUN:
-		daemon->links_lost = daemon->addresses_stale = true;
+		daemon->links_lost = true;
+		addresser_request(daemon->addresser);
 		reconcile_soon(daemon);
 		break;
 	}
@@ -61,6 +62,23 @@ static void on_netlink(evutil_socket_t fd, short what, void *context)
 
 	(void)what;
 	netlink_watch_read(fd, on_link_event, daemon);
+}
+
+static void on_addresses(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+	struct netlink_address *addresses;
+	size_t count;
+
+	(void)fd;
+	(void)what;
+	if (addresser_take(daemon->addresser, &addresses, &count) < 0)
+		return;
+	free(daemon->addresses);
+	daemon->addresses = addresses;
+	daemon->address_count = count;
+	daemon->addresses_stale = true;
+	reconcile_soon(daemon);
 }
 
 static void on_ring(evutil_socket_t fd, short what, void *context)
@@ -81,8 +99,10 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	reconcile_sweep(daemon, 0);
-	if (++daemon->sweeps % DUMP_SWEEPS == 0)
-		daemon->links_lost = daemon->addresses_stale = true;
+	if (++daemon->sweeps % DUMP_SWEEPS == 0) {
+		daemon->links_lost = true;
+		addresser_request(daemon->addresser);
+	}
 	reconcile_soon(daemon);
 }
 
@@ -250,7 +270,9 @@ static int open_dataplane(struct daemon *daemon)
 
 	if (dataplane_open(daemon->options->pin, &daemon->dataplane, &error) < 0 ||
 	    netlink_watch_open(true, &daemon->netlink_fd, &error) < 0 ||
+	    addresser_start(&daemon->addresser, &error) < 0 ||
 	    netlink_dump_links(&links, &count, &error) < 0 ||
+	    netlink_dump_addresses(&daemon->addresses, &daemon->address_count, &error) < 0 ||
 	    attacher_start(daemon->dataplane, daemon->attach_mode, !daemon->is_static, links, count, &daemon->attacher, &error) < 0) {
 		log_error("%s", error.text);
 		return 1;
@@ -300,6 +322,8 @@ static int add_events(struct daemon *daemon)
 	event_add(daemon->sweep_timer, &period);
 	event_add(daemon->netlink_event, NULL);
 	event_add(daemon->ring_event, NULL);
+	daemon->address_event = event_new(daemon->base, addresser_fd(daemon->addresser), EV_READ | EV_PERSIST, on_addresses, daemon);
+	event_add(daemon->address_event, NULL);
 	return 0;
 }
 
@@ -322,7 +346,7 @@ static int start_inventory(struct daemon *daemon)
 static void daemon_clear(struct daemon *daemon)
 {
 	struct event **events[] = { &daemon->reconcile_event, &daemon->retry_timer, &daemon->purge_timer, &daemon->sweep_timer,
-				    &daemon->netlink_event, &daemon->ring_event, &daemon->signal_events[0], &daemon->signal_events[1] };
+				    &daemon->netlink_event, &daemon->ring_event, &daemon->address_event, &daemon->signal_events[0], &daemon->signal_events[1] };
 
 	control_server_free(daemon->control);
 	metrics_server_free(daemon->metrics);
@@ -333,6 +357,7 @@ static void daemon_clear(struct daemon *daemon)
 			event_free(*events[i]);
 	if (daemon->ring)
 		dataplane_events_close(daemon->ring);
+	addresser_stop(daemon->addresser);
 	reconcile_clear(daemon);
 	policy_set_clear(&daemon->policies);
 	inventory_clear(&daemon->static_inventory);
@@ -374,6 +399,9 @@ int daemon_run(const struct run_options *options)
 		code = add_events(daemon);
 	if (code == 0)
 		code = start_inventory(daemon);
+	/* Containers race us from their first instruction, and a loaded host must not decide that race. */
+	if (code == 0 && setpriority(PRIO_PROCESS, 0, -10) < 0)
+		log_debug("cannot raise the priority: %s", strerror(errno));
 	if (code == 0 && privilege_drop(&error) < 0) {
 		log_error("%s", error.text);
 		code = 1;

@@ -86,16 +86,12 @@ static int replace(struct wanted *wanted)
 	return changed;
 }
 
-int places_update(struct dataplane *dataplane, const struct inventory *inventory, struct error *error)
+int places_update(struct dataplane *dataplane, const struct netlink_address *addresses, size_t count,
+		  const struct inventory *inventory, struct error *error)
 {
-	_cleanup_free_ struct netlink_address *addresses = NULL;
 	struct wanted wanted = { .key_size = sizeof(struct dnet_place_key), .fd = dataplane->places_fd, .is_lpm = true };
-	size_t count = 0;
-	int r;
+	int r = 0;
 
-	r = netlink_dump_addresses(&addresses, &count, error);
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < count && r >= 0; i++) {
 		struct dnet_place_key key = { .prefix_len = 128, .addr = addresses[i].addr };
 

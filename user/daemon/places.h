@@ -7,8 +7,9 @@
 #include "daemon/live.h"
 #include "model/inventory.h"
 
-/* Bring `places` up to date: the addresses of this namespace, and the subnets of @inventory (NULL: none known yet). */
-int places_update(struct dataplane *dataplane, const struct inventory *inventory, struct error *error);
+/* Bring `places` up to date: @addresses of this namespace, and the subnets of @inventory (NULL: none known yet). */
+int places_update(struct dataplane *dataplane, const struct netlink_address *addresses, size_t count,
+		  const struct inventory *inventory, struct error *error);
 /* Bring `addresses` up to date with all identified interfaces. Returns whether something changed, or -errno. */
 int addresses_update(struct dataplane *dataplane, const struct live_set *set, struct error *error);
 

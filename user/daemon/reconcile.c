@@ -805,7 +805,7 @@ void reconcile(struct daemon *daemon)
 	update_links(daemon);
 	if (daemon->addresses_stale || networks_changed(daemon)) {
 		daemon->addresses_stale = false;
-		if (places_update(daemon->dataplane, daemon->inventory, &error) < 0)
+		if (places_update(daemon->dataplane, daemon->addresses, daemon->address_count, daemon->inventory, &error) < 0)
 			problem(daemon, error.text);
 	}
 	if (daemon->inventory) {
@@ -829,6 +829,7 @@ void reconcile_clear(struct daemon *daemon)
 	live_set_clear(&daemon->live);
 	free(daemon->baseline);
 	free(daemon->links);
+	free(daemon->addresses);
 	for (size_t i = 0; i < MAX_PAST; i++)
 		past_clear(&daemon->past[i]);
 	begin_problems(daemon);

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "control/server.h"
+#include "daemon/addresser.h"
 #include "daemon/attacher.h"
 #include "daemon/daemon.h"
 #include "daemon/install.h"
@@ -57,7 +58,10 @@ struct daemon {
 	struct netlink_link *links;	/* every link of this namespace, kept up to date by events */
 	size_t link_count, link_room;
 	bool links_lost;	/* events were lost, or it is time to look: dump */
-	bool addresses_stale;
+	struct addresser *addresser;
+	struct netlink_address *addresses;	/* of this host, as last read; owned */
+	size_t address_count;
+	bool addresses_stale;	/* `places` does not show them yet */
 	uint64_t networks_hash;	/* of the inventory's networks, as far as `places` shows them */
 	struct live_set live;
 	int *baseline;	/* interfaces that were there when the daemon started */
@@ -80,7 +84,7 @@ struct daemon {
 	size_t past_next;
 
 	/* Events on the loop. */
-	struct event *reconcile_event, *retry_timer, *sweep_timer, *purge_timer, *netlink_event, *ring_event,
+	struct event *reconcile_event, *retry_timer, *sweep_timer, *purge_timer, *netlink_event, *ring_event, *address_event,
 		     *signal_events[3];
 	struct ring_buffer *ring;
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The policies of the table, as people write them. */
+#include "packet.h"
+
+#define MANY_RULES DNET_MAX_RULES
+
+static char many_text[MANY_RULES * 48 + 256];
+
+/* Port N is allowed by rule rN alone, but for the last rule, which allows port 65535. */
+static const char *many(void)
+{
+	size_t at = (size_t)snprintf(many_text, sizeof(many_text), "version: 1\npolicies:\n  - name: many\n    select: \"container:web\"\n"
+				     "    ingress:\n");
+
+	for (int i = 0; i < MANY_RULES && at < sizeof(many_text); i++)
+		at += (size_t)snprintf(many_text + at, sizeof(many_text) - at, "      - allow %d/tcp from any as r%d\n",
+				       i == MANY_RULES - 1 ? 65535 : i + 1, i);
+	return many_text;
+}
+
+/* NAME: one policy of that name, for the container `web`. */
+#define WEB(directions) "version: 1\npolicies:\n  - name: p\n    select: \"container:web\"\n" directions
+#define INGRESS(...) "    ingress: [ " #__VA_ARGS__ " ]\n"
+#define EGRESS(...) "    egress: [ " #__VA_ARGS__ " ]\n"
+
+static const struct { const char *name, *text; } policies[] = {
+	{ "nothing", "version: 1\n" },
+	{ "web", WEB(INGRESS("allow 80,443/tcp from outside as public", "deny 22/tcp from 192.0.2.66 as banned",
+			     "allow 22/tcp from 192.0.2.0/24 as admin", "allow 9100/tcp from service:watch/mon as metrics",
+			     "allow 53/udp from any as dns", "allow 8000-8999/tcp from host as local")
+		     EGRESS("allow 5432/tcp to container:db as database", "allow 443/tcp to outside as calls")) },
+	{ "web-closed", WEB("    ingress: []\n    egress: []\n") },
+	{ "web-in", WEB(INGRESS("allow 80/tcp from any as public")) },
+	{ "web-out", WEB(EGRESS("allow 443/tcp to any as calls")) },
+	{ "web-any", WEB(INGRESS("allow from any as all") EGRESS("allow to any as all")) },
+	{ "web-open-failure", "defaults: { on-failure: open }\n" WEB("    ingress: []\n    egress: []\n") },
+	{ "web-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any as public", "deny 81/tcp from any as no") EGRESS()) },
+	{ "order", WEB(INGRESS("deny 80/tcp from 192.0.2.66 as first", "allow 80/tcp from 192.0.2.0/24 as second",
+			       "deny 80/tcp from outside as third", "allow 80-90/tcp from any as fourth")) },
+	{ "ports", WEB(INGRESS("allow 1/tcp from any as lowest", "allow 65535/tcp from any as highest", "allow 100-200/tcp from any as range",
+			       "allow 7/sctp from any as sctp", "allow 300,302-303/udp from any as list")) },
+	{ "protocols", WEB(INGRESS("allow proto:47 from any as gre", "allow sctp from any as sctp", "deny tcp from any as no-tcp",
+				   "allow icmp:echo-request from any as ping", "allow icmpv6:echo-request from any as ping6",
+				   "allow proto:136 from any as lite")
+			   EGRESS("allow icmp to any as errors")) },
+	{ "ping-out", WEB(INGRESS("allow icmp:timestamp-request from any as clock")
+			  EGRESS("allow icmp:echo-request to any as ping", "allow icmpv6:echo-request to any as ping6")) },
+	{ "nested", WEB(INGRESS("deny 80/tcp from 192.0.2.128/25 as half", "allow 80/tcp from 192.0.2.200 as exception",
+				"allow 80/tcp from 192.0.2.0/24 as net", "allow 81/tcp from 192.0.2.200 as exact", "deny 81/tcp from 192.0.2.128/25 as rest",
+				"allow 81/tcp from 192.0.0.0/8 as wide", "deny 82/tcp from 2001:db8:1::/48 as six", "allow 82/tcp from 2001:db8::/32 as wide6")) },
+	{ "zero4", WEB(INGRESS("allow 80/tcp from 0.0.0.0/0 as four") EGRESS("allow 80/tcp to 0.0.0.0/0 as four-out")) },
+	{ "zero6", WEB(INGRESS("allow 80/tcp from ::/0 as six") EGRESS("allow 80/tcp to ::/0 as six-out")) },
+	{ "zero-both", WEB(INGRESS("deny 80/tcp from ::/0 as six", "allow 80/tcp from 0.0.0.0/0 as four", "allow 81/tcp from ::/1 as half")) },
+	{ "peers", WEB(INGRESS("allow 1/tcp from outside as outside", "allow 2/tcp from host as host", "allow 3/tcp from container:db as db",
+			       "allow 4/tcp from service:db as own-db", "allow 5/tcp from service:*/db as any-db", "allow 6/tcp from network:ops as ops",
+			       "allow 7/tcp from 198.18.0.3 as db-address", "allow 8/tcp from container:b*, host as list", "allow 9/tcp from network:dmz as dmz")
+		       EGRESS("allow 1/tcp to outside as outside", "allow 2/tcp to host as host", "allow 3/tcp to container:db as db",
+			      "allow 6/tcp to network:ops as ops", "allow 7/tcp to service:mill/db as mill")) },
+	{ "pair", WEB(EGRESS("allow 5432,5433/tcp to container:db as out"))
+		  "  - name: q\n    select: \"container:db\"\n    ingress: [ \"allow 5432/tcp from container:web as in\" ]\n    egress: []\n" },
+	{ "pair-closed", WEB(EGRESS("allow 5432,5433/tcp to container:db as out"))
+			 "  - name: q\n    select: \"container:db\"\n    ingress: []\n    egress: []\n" },
+	{ "all-closed", "version: 1\npolicies:\n  - { name: all, select: all, ingress: [], egress: [] }\n" },
+	{ "two", WEB(INGRESS("allow 80/tcp from any as one", "deny 81/tcp from any as stop"))
+		 "  - { name: q, select: \"network:dmz\", ingress: [ \"allow 81,82/tcp from any as more\" ] }\n" },
+	{ "outside-default", "defaults: { unselected: outside }\nversion: 1\n" },
+	{ "deny-default", "defaults: { unselected: deny }\nversion: 1\n" },
+	{ "unknown-deny", "defaults: { unknown: deny }\n" WEB(INGRESS("allow 80/tcp from any as public")) },
+	{ "file-on-lab", "version: 1\npolicies:\n  - { name: lab, select: \"network:lab\", ingress: [ \"allow 80-82/tcp from outside as file\" ] }\n" },
+	{ "add-on-lab", "version: 1\npolicies:\n  - { name: lab, select: \"network:lab\", labels: add, ingress: [ \"allow 82/tcp from any as file\" ] }\n" },
+	{ "ignore-labels", "defaults: { labels: ignore }\nversion: 1\n" },
+	{ "web-guard-audit", WEB("    mode: audit\n    ingress: []\n    egress: []\n") },
+	{ "from-unknown", WEB(INGRESS("allow 80/tcp from any as public")) },
+	{ "from-outside", WEB(INGRESS("allow 80/tcp from outside as public")) },
+	{ "not-outside", WEB(INGRESS("deny 80/tcp from outside as outside", "allow 80/tcp from any as public")) },
+};
+
+const char *policy_text(const char *name)
+{
+	if (strcmp(name, "many") == 0)
+		return many();
+	for (size_t i = 0; i < COUNT(policies); i++)
+		if (strcmp(policies[i].name, name) == 0)
+			return policies[i].text;
+	return NULL;
+}
