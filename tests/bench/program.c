@@ -336,6 +336,8 @@ static int body(void *context, struct error *error)
 			if (r < 0)
 				error_prefix(error, r, "%s", cases[i].name);
 		}
+	for (size_t i = 0; i < RULE_COUNTS; i++)
+		compile_verdict_clear(&setup.verdicts[i]);
 	null_bpf__destroy(setup.null);
 	vary_bpf__destroy(setup.vary);
 	dataplane_close(setup.dataplane);

@@ -320,7 +320,7 @@ int bench_starts(const char *program)
 		print_row(&rounds[way]);
 	clsact = series_part(&rounds[CLSACT].enforced, 0.99);
 	tcx = series_part(&rounds[TCX_AT_ONCE].enforced, 0.99);
-	printf("  \"First packet denied\": this bench sends as soon as the veth is up; a container does so tens of ms later.\n");
+	printf("  \"First packet denied\": this bench sends as soon as the veth is up; a container does so tens of ms later, at a live connect some 10 ms.\n");
 	/* A tie goes to TCX: nobody else can sweep its links away. */
 	printf("  => %s at a start: with clsact both programs are in force %.1f ms after the join (p99, %d starts at a time), with TCX "
 	       "links made at once %.1f ms.\n", tcx > clsact * 1.2 ? "clsact" : "TCX", clsact, THREADS, tcx);

@@ -32,28 +32,28 @@ static const struct packet_case cases[] = {
 		{ "web < uplink 192.0.2.10:4000 -> 198.18.0.2:80 tcp A", DENY(NO_FLOW) },
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:80 udp", DENY(DEFAULT_DENIED) } } },
 	{ "grace: a connection that we missed, seen first from its initiator", "web", {
-		{ "@grace web" },
+		{ .line = "@grace web" },
 		{ ACK_IN, PASS(POLICY_ALLOWED), .rule = "p/public", .flow = "new by 192.0.2.9" },
 		{ ACK_OUT, PASS(ESTABLISHED), .flow = "established by 192.0.2.9" },
-		{ "@grace-over web" },
+		{ .line = "@grace-over web" },
 		{ ACK_IN, PASS(ESTABLISHED) } } },
 	{ "grace: seen first from its responder", "web", {
-		{ "@grace web" },
+		{ .line = "@grace web" },
 		{ ACK_OUT, PASS(POLICY_ALLOWED), .rule = "p/public", .flow = "new by 192.0.2.9" },
 		{ ACK_IN, PASS(ESTABLISHED), .flow = "established by 192.0.2.9" } } },
 	{ "grace: what it had begun itself, seen in either orientation", "web", {
-		{ "@grace web" },
+		{ .line = "@grace web" },
 		{ "web > 198.18.0.2:4000 -> 192.0.2.9:443 tcp A", PASS(POLICY_ALLOWED), .rule = "p/calls", .flow = "new by 198.18.0.2" },
 		{ "web < uplink 192.0.2.8:443 -> 198.18.0.2:4000 tcp A", PASS(POLICY_ALLOWED), .rule = "p/calls", .flow = "new by 198.18.0.2" } } },
 	{ "grace: what the policy allows in no orientation", "web", {
-		{ "@grace web" },
+		{ .line = "@grace web" },
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:81 tcp A", DENY(DEFAULT_DENIED), .flow = "none" },
 		{ "web > 198.18.0.2:81 -> 192.0.2.9:4000 tcp A", DENY(DEFAULT_DENIED), .flow = "none" } } },
 	{ "grace: a SYN is judged as it is, in no other orientation", "web", {
-		{ "@grace web" },
+		{ .line = "@grace web" },
 		{ "web > 198.18.0.2:80 -> 192.0.2.9:4000 tcp S", DENY(DEFAULT_DENIED), .flow = "none" } } },
 	{ "grace is over", "web", {
-		{ "@grace-over web" },
+		{ .line = "@grace-over web" },
 		{ ACK_IN, DENY(NO_FLOW) } } },
 	{ "RST closes", "web", {
 		ESTABLISH,
@@ -86,29 +86,29 @@ static const struct packet_case cases[] = {
 		{ SYN_IN, PASS(ESTABLISHED), .flow = "established by 192.0.2.9" } } },
 	{ "an established TCP connection outlives an idle day, a new one does not outlive 61 s", "web", {
 		ESTABLISH,
-		{ "@wait 86400" },
+		{ .line = "@wait 86400" },
 		{ ACK_IN, PASS(ESTABLISHED) },
 		{ "web < uplink 192.0.2.8:4000 -> 198.18.0.2:80 tcp S", PASS(POLICY_ALLOWED) },
-		{ "@wait 61" },
+		{ .line = "@wait 61" },
 		{ "web < uplink 192.0.2.8:4000 -> 198.18.0.2:80 tcp A", DENY(NO_FLOW) } } },
 	{ "a closing connection is gone after 11 s", "web", {
 		ESTABLISH,
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:80 tcp R", PASS(ESTABLISHED) },
-		{ "@wait 9" },
+		{ .line = "@wait 9" },
 		{ ACK_IN, PASS(ESTABLISHED) },
-		{ "@wait 11" },
+		{ .line = "@wait 11" },
 		{ ACK_IN, DENY(NO_FLOW) } } },
 	{ "an expired connection is judged anew and reused in place", "web", {
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:53 udp", PASS(POLICY_ALLOWED), .flow = "new" },
 		{ "web > 198.18.0.2:53 -> 192.0.2.9:4000 udp", PASS(ESTABLISHED), .flow = "established" },
-		{ "@wait 119" },
+		{ .line = "@wait 119" },
 		{ "web > 198.18.0.2:53 -> 192.0.2.9:4000 udp", PASS(ESTABLISHED) },
-		{ "@wait 121" },
+		{ .line = "@wait 121" },
 		{ "web > 198.18.0.2:53 -> 192.0.2.9:4000 udp", DENY(DEFAULT_DENIED) },
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:53 udp", PASS(POLICY_ALLOWED), .rule = "p/dns", .flow = "new by 192.0.2.9" } } },
 	{ "UDP that nobody answered is gone after 31 s", "web", {
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:53 udp", PASS(POLICY_ALLOWED) },
-		{ "@wait 31" },
+		{ .line = "@wait 31" },
 		{ "web > 198.18.0.2:53 -> 192.0.2.9:4000 udp", DENY(DEFAULT_DENIED) } } },
 	{ "a connection of two containers has one entry, each end by its own policy", "pair", {
 		{ "web > 198.18.0.2:4000 -> 198.18.0.3:5432 tcp S", PASS(POLICY_ALLOWED), .rule = "p/out", .flow = "new by 198.18.0.2" },
@@ -125,42 +125,42 @@ static const struct packet_case cases[] = {
 		{ "db > 198.18.0.3:4000 -> 198.18.0.2:80 tcp S", DENY(DEFAULT_DENIED), .flow = "none" } } },
 	{ "a raised generation: judged again by the same policy", "web", {
 		ESTABLISH,
-		{ "@raise" },
+		{ .line = "@raise" },
 		{ ACK_IN, PASS(ESTABLISHED), .rule = "p/public" },
 		{ ACK_IN, PASS(ESTABLISHED) },
 		{ ACK_OUT, PASS(ESTABLISHED), .flow = "established by 192.0.2.9" } } },
 	{ "a raised generation: judged again at the reply, by what the first packet was", "web", {
 		ESTABLISH,
-		{ "@raise" },
+		{ .line = "@raise" },
 		{ ACK_OUT, PASS(ESTABLISHED), .rule = "p/public" } } },
 	{ "a raised generation: what the container had begun", "web", {
 		{ "web > 198.18.0.2:4000 -> 192.0.2.9:443 tcp S", PASS(POLICY_ALLOWED), .rule = "p/calls" },
-		{ "@raise" },
+		{ .line = "@raise" },
 		{ "web < uplink 192.0.2.9:443 -> 198.18.0.2:4000 tcp SA", PASS(ESTABLISHED), .rule = "p/calls" } } },
 	{ "another policy revokes a connection, at either side's next packet", "web", {
 		ESTABLISH,
-		{ "@policy web-closed" },
+		{ .line = "@policy web-closed" },
 		{ ACK_IN, DENY(FLOW_REVOKED) },
 		{ ACK_OUT, DENY(FLOW_REVOKED) },
 		{ ACK_OUT, DENY(FLOW_REVOKED) } } },
 	{ "a connection that was revoked lives on when it is allowed again", "web", {
 		ESTABLISH,
-		{ "@policy web-closed" },
+		{ .line = "@policy web-closed" },
 		{ ACK_IN, DENY(FLOW_REVOKED) },
-		{ "@policy web" },
+		{ .line = "@policy web" },
 		{ ACK_IN, PASS(ESTABLISHED), .rule = "p/public" } } },
 	{ "a rule that denies is named when it revokes", "from-unknown", {
 		{ SYN_IN, PASS(POLICY_ALLOWED) },
-		{ "@policy not-outside" },
+		{ .line = "@policy not-outside" },
 		{ ACK_OUT, DENY(FLOW_REVOKED), .rule = "p/outside" } } },
 	{ "audit: a revoked connection is reported and passes", "web", {
 		ESTABLISH,
-		{ "@policy web-guard-audit" },
+		{ .line = "@policy web-guard-audit" },
 		{ ACK_IN, WOULD(FLOW_REVOKED) } } },
 	{ "another container with the same address inherits nothing", "web", {
 		ESTABLISH,
-		{ "@replace web" },
-		{ "@policy web-closed" },
+		{ .line = "@replace web" },
+		{ .line = "@policy web-closed" },
 		{ ACK_IN, DENY(DEFAULT_DENIED) },
 		{ ACK_OUT, DENY(DEFAULT_DENIED) } } },
 	{ "a ping's answer passes, a ping from there is judged by itself", "ping-out", {
@@ -208,11 +208,11 @@ static const struct packet_case cases[] = {
 		{ "web < uplink 192.0.2.9 -> 198.18.0.2 icmp 3/1 quoting 192.0.2.9:4000 -> 198.18.0.2:53 udp", DENY(ICMP_UNRELATED) } } },
 	{ "an ICMP error about a connection whose policy has changed waits for its next packet", "web", {
 		{ "web > 198.18.0.2:4000 -> 192.0.2.9:443 tcp S", PASS(POLICY_ALLOWED) },
-		{ "@policy web-closed" },
+		{ .line = "@policy web-closed" },
 		{ "web < uplink 203.0.113.1 -> 198.18.0.2 icmp 3/1 quoting 198.18.0.2:4000 -> 192.0.2.9:443 tcp S", DENY(ICMP_UNRELATED) } } },
 	{ "an ICMP error about a connection that has expired", "web", {
 		{ "web > 198.18.0.2:4000 -> 192.0.2.9:443 tcp S", PASS(POLICY_ALLOWED) },
-		{ "@wait 61" },
+		{ .line = "@wait 61" },
 		{ "web < uplink 203.0.113.1 -> 198.18.0.2 icmp 3/1 quoting 198.18.0.2:4000 -> 192.0.2.9:443 tcp S", DENY(ICMP_UNRELATED) } } },
 };
 

@@ -106,7 +106,7 @@ static const struct packet_case guards[] = {
 	{ "pending: what is cut short is no address resolution", "web", {
 		{ "new > :: -> ff02::1:ff00:2 icmp6 135/0 target fd77:1::50 cut 44", DENY(PENDING) } } },
 	{ "a slot that is another interface's now makes this one pending", "web-any", {
-		{ "@steal web" },
+		{ .line = "@steal web" },
 		{ "web > 198.18.0.2:1 -> 192.0.2.9:80 tcp S", DENY(PENDING) },
 		{ "web > arp request 198.18.0.2 198.18.0.1", PASS(NEIGHBOR) } } },
 };
@@ -143,7 +143,7 @@ static const struct packet_case parsers[] = {
 		{ "web < uplink 192.0.2.9 -> 198.18.0.2 udp frag 1480 fragid 9", PASS(FRAGMENT) } } },
 	{ "fragments: a first one that is 31 s old", "web", {
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:53 udp frag 0 len 64", PASS(POLICY_ALLOWED) },
-		{ "@wait 31" },
+		{ .line = "@wait 31" },
 		{ "web < uplink 192.0.2.9 -> 198.18.0.2 udp frag 1480", DENY(FRAGMENT_ORPHAN) } } },
 	{ "fragments: a first one too small for its ports", "web-any", {
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:80 tcp S frag 0 cut 28", DENY(MALFORMED) },
@@ -192,7 +192,7 @@ static const struct packet_case parsers[] = {
 		{ "web < uplink 192.0.2.9 -> 198.18.0.2 proto 47", PASS(POLICY_ALLOWED) },
 		{ "web < uplink 2001:db8::9 -> fd77:1::2 proto 59", PASS(POLICY_ALLOWED) } } },
 	{ "an IPv4 address in an IPv6 packet is no IPv4 address", "zero4", {
-		{ "web < uplink [::ffff:203.0.113.1]:1 -> [fd77:1::2]:80 tcp S", DENY(DEFAULT_DENIED) } } },
+		{ "web < uplink [::ffff:203.0.113.1]:1 -> [fd77:1::2]:80 tcp S", DENY(MALFORMED), .flow = "none" } } },
 };
 
 const struct case_table parse_cases = { "packets", parsers, COUNT(parsers) };

@@ -47,7 +47,7 @@ static const struct packet_case cases[] = {
 		{ "web > 198.18.0.2:1 -> 198.18.1.1:6 tcp S", DENY(DEFAULT_DENIED) } } },
 	{ "the own network", "peers", {
 		{ "web < free 198.18.0.9:1 -> 198.18.0.2:9 tcp S", PASS(POLICY_ALLOWED), .rule = "p/dmz" },
-		{ "web < rogue 198.18.0.9:1 -> 198.18.0.2:9 tcp S", DENY(DEFAULT_DENIED) },
+		{ "web < rogue 198.18.0.9:2 -> 198.18.0.2:9 tcp S", DENY(DEFAULT_DENIED) },
 		{ "web < new 198.18.0.77:1 -> 198.18.0.2:9 tcp S", DENY(DEFAULT_DENIED) } } },
 	{ "an address in a rule is an address, whoever has it", "peers", {
 		{ "web < db 198.18.0.3:1 -> 198.18.0.2:7 tcp S", PASS(POLICY_ALLOWED), .rule = "p/db-address" },
@@ -99,7 +99,7 @@ static const struct packet_case cases[] = {
 		{ "web < new 198.18.0.50:1 -> 198.18.0.2:80 tcp S", DENY(UNKNOWN_ENDPOINT) } } },
 	{ "an unknown port is not outside, also not when its connection is judged again at the reply", "from-unknown", {
 		{ "web < rogue 198.18.0.50:1 -> 198.18.0.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "p/public" },
-		{ "@policy from-outside" },
+		{ .line = "@policy from-outside" },
 		{ "web < rogue 198.18.0.50:1 -> 198.18.0.2:80 tcp A", DENY(FLOW_REVOKED) },
 		{ "web > 198.18.0.2:80 -> 198.18.0.50:1 tcp A", DENY(FLOW_REVOKED) } } },
 	{ "at the bridge, without a stamp, defaults.unknown: allow", "web", {

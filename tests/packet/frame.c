@@ -2,13 +2,7 @@
 #include "packet.h"
 
 #include <arpa/inet.h>
-#include <linux/icmp.h>
-#include <linux/if_arp.h>
 #include <linux/if_ether.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
 #include <stdlib.h>
 
 /* A packet as its words say it, before it is laid out. Numbers of -1: right by themselves. */
@@ -141,6 +135,16 @@ static size_t put_transport(const struct notation *n, uint8_t *out, size_t *ret_
 	return length;
 }
 
+static void put_checksum(uint8_t *header, size_t length)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < length; i += 2)
+		sum += (uint32_t)(header[i] << 8 | header[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	put16(header + 10, ~(sum + (sum >> 16)) & 0xffff);
+}
+
 /* The IP packet. Returns its length; *ret_headers: up to the payload. */
 static size_t put_ip(const struct notation *n, uint8_t *out, size_t *ret_headers)
 {
@@ -188,6 +192,9 @@ static size_t put_ip(const struct notation *n, uint8_t *out, size_t *ret_headers
 		put16(out + 4, (unsigned int)(length - 40));
 	else
 		put16(out + 2, n->total >= 0 ? (unsigned int)n->total : (unsigned int)length);
+	/* The programs do not look, but on the wire a bridge with netfilter does. */
+	if (!n->v6)
+		put_checksum(out, 20 + (size_t)n->options * 4);
 	*ret_headers = offset + transport_headers;
 	if (n->cut >= 0 && (size_t)n->cut < length)
 		length = (size_t)n->cut;

@@ -205,7 +205,7 @@ static bool check_event(const struct world *world, const struct step *step, cons
 	if (event->time_ns == 0 || event->time_ns > monotonic_ns())
 		FAIL("%s: the event's time is %llu", step->line, (unsigned long long)event->time_ns);
 	/* Of what cannot be parsed nothing more is promised. */
-	if (step->reason == DNET_REASON_MALFORMED || step->reason == DNET_REASON_HEADERS_TOO_DEEP)
+	if (step->reason == DNET_REASON_MALFORMED || step->reason == DNET_REASON_HEADERS_TOO_DEEP || frame->length < frame->needed)
 		return true;
 	if (!addr_equal(&event->src, &frame->src) || !addr_equal(&event->dst, &frame->dst) || event->proto != frame->proto ||
 	    event->src_port_be != htons(frame->src_port) || event->dst_port_be != htons(frame->dst_port) ||

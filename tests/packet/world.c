@@ -173,6 +173,8 @@ static void on_event(void *context, const struct dnet_event *event)
 
 bool world_open(struct world *world, struct error *error)
 {
+	_cleanup_free_ struct netlink_address *addresses = NULL;
+	size_t address_count = 0;
 	uint32_t one = 1;
 	int epoll_fd;
 
@@ -203,7 +205,8 @@ bool world_open(struct world *world, struct error *error)
 			return false;
 	if (world->live.count >= WORLD_SLOTS)
 		return error_set(error, -ENOSPC, "there are more endpoints than WORLD_SLOTS"), false;
-	return places_update(world->dataplane, &world->inventory, error) >= 0 &&
+	return netlink_dump_addresses(&addresses, &address_count, error) >= 0 &&
+	       places_update(world->dataplane, addresses, address_count, &world->inventory, error) >= 0 &&
 	       addresses_update(world->dataplane, &world->live, error) >= 0;
 }
 
@@ -448,7 +451,8 @@ int world_run(struct world *world, enum dataplane_program program, uint32_t ifin
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes, .data_size_in = (uint32_t)frame->length,
 		    .ctx_in = &context, .ctx_size_in = sizeof(context));
 
-	if (!set_mac(ifindex, routed ? frame->bytes : bridged_mac))
+	/* A group is nobody's own MAC. */
+	if (!set_mac(ifindex, routed && !(frame->bytes[0] & 1) ? frame->bytes : bridged_mac))
 		return -ENODEV;
 	if (bpf_prog_test_run_opts(world->dataplane->program_fd[program], &options) < 0)
 		return -errno;

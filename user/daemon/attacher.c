@@ -226,8 +226,10 @@ static int take_first(struct attacher *attacher, struct set *set)
 	int ifindex = 0;
 
 	pthread_mutex_lock(&attacher->lock);
-	if (set->count)
-		ifindex = set->ifindex[--set->count];
+	if (set->count) {
+		ifindex = set->ifindex[0];
+		memmove(set->ifindex, set->ifindex + 1, --set->count * sizeof(int));
+	}
 	pthread_mutex_unlock(&attacher->lock);
 	return ifindex;
 }
@@ -248,7 +250,9 @@ static void serve(struct attacher *attacher)
 		}
 		if (!ifindex)
 			return;
-		r = attacher_ensure(attacher, ifindex, bridge, &error);
+		pthread_mutex_lock(&attacher->work);
+		r = ensure(attacher, ifindex, bridge, !bridge, &error);
+		pthread_mutex_unlock(&attacher->work);
 		if (r < 0 && if_indextoname(ifindex, name))
 			log_error("interface %s is NOT under enforcement: %s", name, error.text);
 	}

@@ -4,6 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,6 +121,52 @@ static int make_clsact(int ifindex, bool *ret_made, struct error *error)
 	return 0;
 }
 
+/* Is there any filter on a hook? bpf_tc_query() answers for one handle only; the dump is rtnetlink's. */
+static int note_filter(const struct nlmsghdr *header, void *context)
+{
+	if (header->nlmsg_type == RTM_NEWTFILTER)
+		*(bool *)context = true;
+	return MNL_CB_OK;
+}
+
+static bool hook_in_use(int ifindex, uint32_t parent)
+{
+	char buffer[32768];
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct tcmsg *message;
+	bool used = false;
+	ssize_t n = -1;
+
+	if (!socket)
+		return true;
+	header->nlmsg_type = RTM_GETTFILTER;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+	message->tcm_family = AF_UNSPEC;
+	message->tcm_ifindex = ifindex;
+	message->tcm_parent = parent;
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 && mnl_socket_sendto(socket, header, header->nlmsg_len) > 0)
+		while ((n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer))) > 0)
+			if (mnl_cb_run(buffer, n, 0, mnl_socket_get_portid(socket), note_filter, &used) <= MNL_CB_STOP)
+				break;
+	mnl_socket_close(socket);
+	return used || n < 0;
+}
+
+/* Our filters, and the qdisc if it is ours and nobody else uses it. */
+static void remove_filters(int ifindex, const struct hook *hooks, size_t count, uint32_t flags)
+{
+	for (size_t i = 0; i < count; i++)
+		remove_clsact(ifindex, &hooks[i]);
+	if (flags & DNET_ATTACHED_MADE_CLSACT && !hook_in_use(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) &&
+	    !hook_in_use(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))) {
+		LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+		bpf_tc_hook_destroy(&both);
+	}
+}
+
 static int attach(struct dataplane *dataplane, int ifindex, const struct hook *hooks, size_t count, uint32_t kind,
 		  enum attach_mode mode, struct error *error)
 {
@@ -142,15 +191,14 @@ static int attach(struct dataplane *dataplane, int ifindex, const struct hook *h
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = mode == ATTACH_MODE_TCX ? attach_tcx(dataplane, ifindex, &hooks[i], error) :
 					      attach_clsact(dataplane, ifindex, &hooks[i], error);
-	if (r == 0 && was && (old & DNET_ATTACHED_TCX) != (flags & DNET_ATTACHED_TCX)) {
-		if (old & DNET_ATTACHED_TCX) {
-			for (size_t i = 0; i < count; i++)
-				remove_tcx(dataplane->pin, ifindex, &hooks[i]);
-		} else {
-			attach_remove(dataplane->pin, ifindex, old);
-			flags &= ~DNET_ATTACHED_MADE_CLSACT;
-			map_set(dataplane->attached_fd, &key, &flags);
-		}
+	/* Ours of the other mode go now that these are in force; also those that a predecessor was about to remove when it died. */
+	if (r == 0 && was && mode == ATTACH_MODE_CLSACT && old & DNET_ATTACHED_TCX) {
+		for (size_t i = 0; i < count; i++)
+			remove_tcx(dataplane->pin, ifindex, &hooks[i]);
+	} else if (r == 0 && was && mode == ATTACH_MODE_TCX && (!(old & DNET_ATTACHED_TCX) || old & DNET_ATTACHED_MADE_CLSACT)) {
+		remove_filters(ifindex, hooks, count, old);
+		flags &= ~DNET_ATTACHED_MADE_CLSACT;
+		map_set(dataplane->attached_fd, &key, &flags);
 	}
 	libbpf_set_print(printer);
 	return r;
@@ -195,61 +243,18 @@ bool attach_present(const struct dataplane *dataplane, int ifindex, bool bridge,
 	return present;
 }
 
-/* Is there any filter on a hook? bpf_tc_query() answers for one handle only; the dump is rtnetlink's. */
-#include <libmnl/libmnl.h>
-#include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
-
-static int note_filter(const struct nlmsghdr *header, void *context)
-{
-	if (header->nlmsg_type == RTM_NEWTFILTER)
-		*(bool *)context = true;
-	return MNL_CB_OK;
-}
-
-static bool hook_in_use(int ifindex, uint32_t parent)
-{
-	char buffer[32768];
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-	struct tcmsg *message;
-	bool used = false;
-	ssize_t n = -1;
-
-	if (!socket)
-		return true;
-	header->nlmsg_type = RTM_GETTFILTER;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
-	message->tcm_family = AF_UNSPEC;
-	message->tcm_ifindex = ifindex;
-	message->tcm_parent = parent;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 && mnl_socket_sendto(socket, header, header->nlmsg_len) > 0)
-		while ((n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer))) > 0)
-			if (mnl_cb_run(buffer, n, 0, mnl_socket_get_portid(socket), note_filter, &used) <= MNL_CB_STOP)
-				break;
-	mnl_socket_close(socket);
-	return used || n < 0;
-}
-
 void attach_remove(const char *pin, int ifindex, uint32_t flags)
 {
 	const struct hook *hooks = flags & DNET_ATTACHED_BRIDGE ? bridge_hooks : container_hooks;
 	size_t count = flags & DNET_ATTACHED_BRIDGE ? 1 : 2;
 	libbpf_print_fn_t printer = libbpf_set_print(quiet);
 
-	for (size_t i = 0; i < count; i++) {
-		if (flags & DNET_ATTACHED_TCX)
+	if (flags & DNET_ATTACHED_TCX)
+		for (size_t i = 0; i < count; i++)
 			remove_tcx(pin, ifindex, &hooks[i]);
-		else
-			remove_clsact(ifindex, &hooks[i]);
-	}
-	if (flags & DNET_ATTACHED_MADE_CLSACT && !hook_in_use(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) &&
-	    !hook_in_use(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))) {
-		LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-
-		bpf_tc_hook_destroy(&both);
-	}
+	/* Both can be there when a daemon died while TCX links took the place of filters. */
+	if (!(flags & DNET_ATTACHED_TCX) || flags & DNET_ATTACHED_MADE_CLSACT)
+		remove_filters(ifindex, hooks, count, flags);
 	libbpf_set_print(printer);
 }
 
