@@ -71,7 +71,8 @@ static __always_inline void flow_begin(struct dnet_flow *flow, __u32 selector, _
 
 /*
  * The flow that an ICMP error quotes: RFC 792, RFC 4443. The quoted packet went the other way: the error's receiver had
- * sent it. *ret_own: index of the side that had sent the quoted packet.
+ * sent it, so it must go to the quoted source: else a container could send anything to anybody behind a quoted header.
+ * *ret_own: index of the side that had sent the quoted packet.
  */
 static __always_inline struct dnet_flow *flow_of_icmp_error(struct __sk_buff *skb, const struct packet *packet, __u32 *ret_own,
 							    __u8 *ret_proto)
@@ -102,7 +103,7 @@ static __always_inline struct dnet_flow *flow_of_icmp_error(struct __sk_buff *sk
 		proto = ip.protocol;
 		offset += ip.ihl * 4;
 	}
-	if (bpf_skb_load_bytes(skb, offset, &ports, sizeof(ports)) < 0)
+	if (!addr_same(&src, &packet->dst) || bpf_skb_load_bytes(skb, offset, &ports, sizeof(ports)) < 0)
 		return NULL;
 	switch (proto) {
 	case IPPROTO_TCP:

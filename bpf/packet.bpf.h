@@ -27,7 +27,7 @@
 #define PACKET_FIRST_FRAGMENT	(1u << 3)
 #define PACKET_LATER_FRAGMENT	(1u << 4)
 #define PACKET_ICMP_ERROR	(1u << 5)
-#define PACKET_NEIGHBOR		(1u << 6)	/* ICMPv6 RS, NS, NA, MLD; IGMP to a group */
+#define PACKET_NEIGHBOR		(1u << 6)	/* ICMPv6 RS, NS, NA, MLD on the link; IGMP to a group */
 #define PACKET_ROUTER_MESSAGE	(1u << 7)	/* ICMPv6 RA, redirect */
 #define PACKET_MULTICAST	(1u << 8)	/* by its destination address; IPv4 limited broadcast too */
 
@@ -54,6 +54,7 @@ struct packet {
 	__u32 fragment_id;
 	__u32 selector;		/* of a flow that this packet would begin */
 	__u8 proto;
+	__u8 hop_limit;		/* IPv6 */
 	__u8 tcp_flags;
 	__u8 icmp_type, icmp_code;
 };
@@ -68,6 +69,11 @@ static __always_inline void addr_from_v4(struct dnet_addr *addr, __be32 v4)
 static __always_inline bool addr_same(const struct dnet_addr *a, const struct dnet_addr *b)
 {
 	return a->quad[0] == b->quad[0] && a->quad[1] == b->quad[1];
+}
+
+static __always_inline bool addr_v4_mapped(const struct dnet_addr *addr)
+{
+	return addr->quad[0] == 0 && addr->word_be[2] == bpf_htonl(0xffff);
 }
 
 static __always_inline bool addr_unspecified(const struct dnet_addr *addr)
@@ -137,8 +143,12 @@ static __always_inline enum dnet_reason parse_transport(struct __sk_buff *skb, _
 			packet->flags |= PACKET_ICMP_ERROR;
 		else if (icmp.type == 134 || icmp.type == 137)
 			packet->flags |= PACKET_ROUTER_MESSAGE;
-		else if ((icmp.type >= 130 && icmp.type <= 132) || icmp.type == 133 || icmp.type == 135 ||
-			 icmp.type == 136 || icmp.type == 143)
+		/* On the link only, as their RFCs have it (4861: hop limit 255; 2710, 3810: 1, to a group of the link): else they
+		 * would be a way around every policy. */
+		else if ((icmp.type == 133 || icmp.type == 135 || icmp.type == 136) && packet->hop_limit == 255)
+			packet->flags |= PACKET_NEIGHBOR;
+		else if (((icmp.type >= 130 && icmp.type <= 132) || icmp.type == 143) && packet->hop_limit == 1 &&
+			 packet->dst.byte[0] == 0xff && (packet->dst.byte[1] & 0x0f) <= 2)
 			packet->flags |= PACKET_NEIGHBOR;
 		return 0;
 	}
@@ -192,6 +202,10 @@ static __always_inline enum dnet_reason parse_v6(struct __sk_buff *skb, __u32 of
 	__builtin_memcpy(&packet->src, &ip.saddr, sizeof(packet->src));
 	__builtin_memcpy(&packet->dst, &ip.daddr, sizeof(packet->dst));
 	packet->flags |= PACKET_IP | PACKET_V6;
+	packet->hop_limit = ip.hop_limit;
+	/* No such packet is valid on a wire (RFC 4942, 2.2), and here it would be taken for IPv4. */
+	if (addr_v4_mapped(&packet->src) || addr_v4_mapped(&packet->dst))
+		return DNET_REASON_MALFORMED;
 	if (packet->dst.byte[0] == 0xff)
 		packet->flags |= PACKET_MULTICAST;
 	next = ip.nexthdr;

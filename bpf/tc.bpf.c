@@ -37,10 +37,18 @@ static __always_inline const struct dnet_endpoint *endpoint_of(__u32 ifindex, __
 	return endpoint;
 }
 
-/* Address resolution must work for whoever is not identified yet, or an answer would be lost that nobody repeats. */
+/*
+ * Address resolution must work for whoever is not identified yet, or an answer would be lost that nobody repeats. It stays on
+ * the link: a solicitation to a unicast address must be for somebody on a Docker network or for this host, because what
+ * goes elsewhere is routed, and would carry data past the policy.
+ */
 static __always_inline bool is_neighbor(const struct packet *packet)
 {
-	return packet->flags & (PACKET_ARP | PACKET_NEIGHBOR);
+	if (packet->flags & PACKET_ARP)
+		return true;
+	if (!(packet->flags & PACKET_NEIGHBOR))
+		return false;
+	return packet->flags & PACKET_MULTICAST || link_local(&packet->dst) || place_of(&packet->dst) != DNET_PLACE_NONE;
 }
 
 static __always_inline bool for_my_mac(const struct packet *packet, const struct dnet_endpoint *endpoint)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #define UPGRADE_PAUSE_MS 300	/* without any link event: then TCX links take the place of clsact filters */
+#define UPGRADE_NEXT_MS 10	/* between two of them, so that others get at RTNL */
 #define MAX_INTERFACES (DNET_MAX_ENDPOINTS + DNET_MAX_BRIDGES)
 
 struct set {
@@ -265,17 +266,20 @@ static void *run(void *context)
 		{ .fd = attacher->netlink_fd, .events = POLLIN },
 		{ .fd = attacher->wake_fd, .events = POLLIN },
 	};
+	int pause_ms = UPGRADE_PAUSE_MS;
 
 	for (;;) {
 		int next = first_upgrade(attacher);
-		int ready = poll(fds, 2, next ? UPGRADE_PAUSE_MS : -1);
+		int ready = poll(fds, 2, next ? pause_ms : -1);
 
 		if (ready < 0 && errno != EINTR)
 			break;
 		if (ready == 0) {
 			upgrade(attacher, next);
+			pause_ms = UPGRADE_NEXT_MS;
 			continue;
 		}
+		pause_ms = UPGRADE_PAUSE_MS;
 		/* Links first: a request is about an interface that can wait. */
 		if (fds[0].revents)
 			netlink_watch_read(attacher->netlink_fd, on_event, attacher);
