@@ -114,8 +114,8 @@ static __always_inline struct dnet_flow *flow_of_icmp_error(struct __sk_buff *sk
 		dst_port_be = ports.dst;
 		break;
 	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:	/* echo: its identifier is at bytes 4 and 5 */
-		src_port_be = dst_port_be = ports.id;
+	case IPPROTO_ICMPV6:	/* the type is the first byte, an identifier the fifth and sixth */
+		icmp_ports(proto, bpf_ntohs(ports.src) >> 8, ports.id, &src_port_be, &dst_port_be);
 		break;
 	default:
 		src_port_be = dst_port_be = 0;

@@ -28,7 +28,7 @@
 #define PACKET_LATER_FRAGMENT	(1u << 4)
 #define PACKET_ICMP_ERROR	(1u << 5)
 #define PACKET_NEIGHBOR		(1u << 6)	/* ICMPv6 RS, NS, NA, MLD on the link; IGMP to a group */
-#define PACKET_ROUTER_MESSAGE	(1u << 7)	/* ICMPv6 RA, redirect */
+#define PACKET_ROUTER_MESSAGE	(1u << 7)	/* RA, redirect; of both families */
 #define PACKET_MULTICAST	(1u << 8)	/* by its destination address; IPv4 limited broadcast too */
 
 #define TCP_FIN 0x01
@@ -47,7 +47,7 @@ struct packet {
 	struct dnet_addr src, dst;
 	__u8 mac_dst[6], mac_src[6];
 	__be16 ethertype_be;
-	__be16 src_port_be, dst_port_be;	/* ICMP echo: both the identifier */
+	__be16 src_port_be, dst_port_be;	/* ICMP: see icmp_ports() */
 	__u16 l4_offset;	/* from the start of the frame */
 	__u16 header_bytes;	/* up to the payload: what GSO repeats in each segment */
 	__u32 flags;
@@ -80,6 +80,32 @@ static __always_inline bool addr_unspecified(const struct dnet_addr *addr)
 {
 	return addr->quad[0] == 0 && (addr->quad[1] == 0 ||
 	       (addr->word_be[2] == bpf_htonl(0xffff) && addr->word_be[3] == 0));
+}
+
+/*
+ * ICMP as if it had ports: the asker's is the identifier, the answerer's is the type of the question. So an answer has the key
+ * of its question, and a question from the other side, or of another type, is another flow.
+ */
+static __always_inline void icmp_ports(__u8 proto, __u8 type, __be16 id, __be16 *src_port_be, __be16 *dst_port_be)
+{
+	bool answer = false, paired = false;
+
+	if (proto == IPPROTO_ICMP) {
+		/* echo, timestamp, information, address mask: RFC 792, RFC 950 */
+		paired = type == 0 || type == 8 || (type >= 13 && type <= 18);
+		answer = type == 0 || (paired && type != 8 && !(type & 1));
+		if (answer)
+			type = type == 0 ? 8 : type - 1;
+	} else {
+		paired = type == 128 || type == 129;
+		answer = type == 129;
+		if (answer)
+			type = 128;
+	}
+	if (!paired)
+		id = 0;
+	*src_port_be = answer ? bpf_htons(type) : id;
+	*dst_port_be = answer ? id : bpf_htons(type);
 }
 
 /* The transport header at @offset of @skb; IP fields of @packet are filled already. */
@@ -129,17 +155,15 @@ static __always_inline enum dnet_reason parse_transport(struct __sk_buff *skb, _
 		packet->icmp_code = icmp.code;
 		packet->header_bytes = offset + 8;
 		packet->selector = DNET_SELECTOR(packet->proto, icmp.type << 8 | icmp.code);
+		icmp_ports(packet->proto, icmp.type, icmp.id, &packet->src_port_be, &packet->dst_port_be);
 		if (packet->proto == IPPROTO_ICMP) {
-			/* echo, timestamp, information, address mask and their replies carry an identifier */
-			if (icmp.type == 0 || icmp.type == 8 || (icmp.type >= 13 && icmp.type <= 18))
-				packet->src_port_be = packet->dst_port_be = icmp.id;
-			else if (icmp.type == 3 || icmp.type == 4 || icmp.type == 5 || icmp.type == 11 || icmp.type == 12)
+			if (icmp.type == 3 || icmp.type == 4 || icmp.type == 5 || icmp.type == 11 || icmp.type == 12)
 				packet->flags |= PACKET_ICMP_ERROR;
+			if (icmp.type == 5 || icmp.type == 9)
+				packet->flags |= PACKET_ROUTER_MESSAGE;
 			return 0;
 		}
-		if (icmp.type == 128 || icmp.type == 129)
-			packet->src_port_be = packet->dst_port_be = icmp.id;
-		else if (icmp.type < 128)
+		if (icmp.type < 128)
 			packet->flags |= PACKET_ICMP_ERROR;
 		else if (icmp.type == 134 || icmp.type == 137)
 			packet->flags |= PACKET_ROUTER_MESSAGE;

@@ -56,6 +56,13 @@ static __always_inline bool for_my_mac(const struct packet *packet, const struct
 	return packet->mac_dst[0] & 1 || mac_same(packet->mac_dst, endpoint->mac);
 }
 
+static __always_inline bool bridge_sealed(__u32 ifindex)
+{
+	__u32 *flags = bpf_map_lookup_elem(&bridges, &ifindex);
+
+	return flags && *flags & DNET_BRIDGE_SEALED;
+}
+
 /* Bridged here from another port of the bridge, which carries no program of ours. */
 static __always_inline bool from_unknown_port(const struct __sk_buff *skb)
 {
@@ -176,7 +183,7 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		if (mine && egress) {
 			origin = end->origin_ifindex;
 			origin_known = true;
-			bridged = false;
+			bridged = end->origin_bridged;
 		}
 	} else if (!begins && now >= endpoint->grace_until_ns) {
 		run->would = audited(endpoint, DNET_REASON_NO_FLOW);
@@ -208,6 +215,7 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 	}
 	end = &flow->end[own & 1];
 	end->origin_ifindex = initiator == own ? 0 : origin;
+	end->origin_bridged = initiator != own && bridged;
 	end->endpoint_id = endpoint->id;
 	end->generation = generation;
 	flow_heard(flow, packet, sender, now);
@@ -251,12 +259,14 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 	current = the_state();
 	if (!current)
 		return DNET_REASON_TABLE_MISSING;
-	if (!egress && current->unknown_deny && !is_neighbor(packet) && from_unknown_port(skb))
+	if (!egress && !is_neighbor(packet) && from_unknown_port(skb) &&
+	    (current->unknown_deny || bridge_sealed(endpoint->bridge_ifindex)))
 		return DNET_REASON_UNKNOWN_ENDPOINT;
 	if (!(endpoint->flags & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_INVALID)))
 		return DNET_REASON_UNSELECTED;
+	/* On a guarded bridge an unselected container's own packets are judged by the guard, what it receives is its own affair. */
 	if (reason)
-		return reason;
+		return egress || endpoint->flags & (DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_INVALID) ? reason : DNET_REASON_UNSELECTED;
 	if (endpoint->flags & DNET_ENDPOINT_GUARD) {
 		if (!egress && !for_my_mac(packet, endpoint))
 			return DNET_REASON_FLOODED;
@@ -277,8 +287,9 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 		run->would = audited(endpoint, DNET_REASON_ETHERTYPE);
 		return DNET_REASON_ETHERTYPE;
 	}
-	if (packet->flags & PACKET_ROUTER_MESSAGE)
-		/* From a container the guard has refused it; towards one it can only come from the host. */
+	/* From a container the guard has refused it. Towards one it comes from the host itself, which the hop limit proves
+	 * (RFC 4861, 6.1.2 and 8.1); what was routed here is the policy's to judge. */
+	if (!egress && packet->flags & PACKET_ROUTER_MESSAGE && packet->hop_limit == 255)
 		return DNET_REASON_NEIGHBOR;
 	now = bpf_ktime_get_coarse_ns();
 	if (packet->flags & PACKET_LATER_FRAGMENT)
@@ -328,7 +339,7 @@ int dnet_bridge(struct __sk_buff *skb)
 	parse_packet(skb, &run.packet);
 	if (is_neighbor(&run.packet))
 		reason = DNET_REASON_NEIGHBOR;
-	else if (current && current->unknown_deny)
+	else if ((current && current->unknown_deny) || bridge_sealed(skb->ifindex))
 		reason = DNET_REASON_UNKNOWN_ENDPOINT;
 	return leave(skb, &run, reason);
 }

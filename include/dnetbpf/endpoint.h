@@ -34,7 +34,13 @@ struct dnet_endpoint {
 };
 DNET_ASSERT_SIZE(struct dnet_endpoint, 72);
 
-/* Map `bridges`, a hash by ifindex: Docker's bridges; the value is reserved (u32, 1). */
+/*
+ * Map `bridges`, a hash by ifindex: Docker's bridges. Sealed: every port is a container's and carries our programs, or is about
+ * to. Then whoever shows up unjudged is a container that was faster than its programs, and is denied whatever
+ * defaults.unknown says. A port of another kind (a tap, a host's interface) opens the seal.
+ */
+#define DNET_BRIDGE_KNOWN	(1u << 0)
+#define DNET_BRIDGE_SEALED	(1u << 1)
 
 /* Map `attached`: how. */
 #define DNET_ATTACHED_TCX		(1u << 0)	/* by TCX links, pinned; else clsact filters */

@@ -7,7 +7,7 @@
 #include <dnetbpf/address.h>
 
 /* Map `flows`, a preallocated hash. The smaller (address, port) comes first, so that both directions have one key.
- * ICMP echo: both ports are the identifier. Protocols without ports: 0. */
+ * ICMP: the asker's port is the identifier, the answerer's is the type of the question. Protocols without ports: 0. */
 struct dnet_flow_key {
 	struct dnet_addr addr[2];
 	__be16 port_be[2];
@@ -27,7 +27,7 @@ struct dnet_flow_end {
 	__u32 endpoint_id;	/* which endpoint let it pass; 0: none has yet */
 	__u32 generation;
 	__u32 origin_ifindex;	/* ingress: the interface that the initiator's first packet came from, 0 = this host */
-	__u32 reserved;
+	__u32 origin_bridged;	/* 1: a port of the container's own bridge that is not under enforcement may be the origin */
 };
 DNET_ASSERT_SIZE(struct dnet_flow_end, 16);
 

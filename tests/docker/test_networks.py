@@ -115,8 +115,10 @@ def test_several_networks_have_one_policy_and_counters_of_their_own(docker, daem
     front, back = docker.run("front-client", network="front"), docker.run("back-client", network="back")
     for client, network in ((front, "front"), (back, "back"), (back, "back")):
         denied(daemon, client, web.address(network), 81, container="web", network=network)
-    wait_until(lambda: daemon.metric("dnetbpf_packets_total", container="web", network="front", verdict="deny") >= 1 and
-               daemon.metric("dnetbpf_packets_total", container="web", network="back", verdict="deny") >= 2, "the counters", 5)
+    def counters():
+        return [daemon.metric("dnetbpf_packets_total", container="web", network=network, verdict="deny", reason="default_denied")
+                for network in ("front", "back")]
+    wait_until(lambda: counters() == [1, 2], lambda: f"one and two denials: {counters()}", 5)
     assert {e["network"] for e in daemon.ps("web")} == {"front", "back"}
     assert all(e["policies"] == ["web"] for e in daemon.ps("web"))
 

@@ -203,6 +203,11 @@ static const struct packet_case cases[] = {
 		{ "web < uplink 203.0.113.1 -> 198.18.0.2 icmp 3/1 quoting 198.18.0.2:4000 -> 192.0.2.9:443 tcp S cut 24", DENY(ICMP_UNRELATED) },
 		{ "web < uplink 203.0.113.1 -> 198.18.0.2 icmp 3/1 quoting 198.18.0.2:4000 -> 192.0.2.9:443 tcp S ihl 4", DENY(ICMP_UNRELATED) },
 		{ "web < uplink 203.0.113.1 -> 198.18.0.2 icmp 3/1 quoting 198.18.0.2:4000 -> 192.0.2.9:443 tcp S frag 64", DENY(ICMP_UNRELATED) } } },
+	{ "an ICMP error goes to whoever sent what it quotes, and to nobody else", "web", {
+		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:53 udp", PASS(POLICY_ALLOWED) },
+		{ "web > 198.18.0.2 -> 203.0.113.1 icmp 3/3 quoting 192.0.2.9:4000 -> 198.18.0.2:53 udp", DENY(ICMP_UNRELATED) },
+		{ "web < uplink [2001:db8::9]:4000 -> [fd77:1::2]:53 udp", PASS(POLICY_ALLOWED) },
+		{ "web > fd77:1::2 -> 2001:db8::8 icmp6 1/4 quoting [2001:db8::9]:4000 -> [fd77:1::2]:53 udp", DENY(ICMP_UNRELATED) } } },
 	{ "an ICMP error about somebody else's connection", "web", {
 		{ "web < uplink 192.0.2.9:4000 -> 198.18.0.2:53 udp", PASS(POLICY_ALLOWED) },
 		{ "web < uplink 192.0.2.9 -> 198.18.0.2 icmp 3/1 quoting 192.0.2.9:4000 -> 198.18.0.2:53 udp", DENY(ICMP_UNRELATED) } } },

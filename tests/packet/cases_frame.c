@@ -64,6 +64,17 @@ static const struct packet_case guards[] = {
 		{ "web > 198.18.0.2 -> 198.18.0.3 proto 2", DENY(DEFAULT_DENIED) },
 		{ "web < host fe80::1 -> ff02::1 icmp6 130/0 dmac 33:33:00:00:00:01", PASS(NEIGHBOR) },
 		{ "web < host 198.18.0.1 -> 224.0.0.1 proto 2 dmac 01:00:5e:00:00:01", PASS(NEIGHBOR) } } },
+	{ "neighbor discovery that has been routed, or would be, is a packet like any other", "web-closed", {
+		{ "web > fd77:1::2 -> fd77:1::3 icmp6 135/0 target fd77:1::3 hops 254", DENY(DEFAULT_DENIED) },
+		{ "web > fd77:1::2 -> 2001:db8::9 icmp6 135/0 target 2001:db8::9", DENY(DEFAULT_DENIED) },
+		{ "web > fd77:1::2 -> 2001:db8::9 icmp6 136/0 target fd77:1::2 len 500", DENY(DEFAULT_DENIED) },
+		{ "web < uplink 2001:db8::9 -> fd77:1::2 icmp6 135/0 target fd77:1::2 hops 60", DENY(DEFAULT_DENIED) },
+		{ "web > fd77:1::2 -> fd77:1::3 icmp6 135/0 target fd77:1::3", PASS(NEIGHBOR) },
+		{ "new > fd77:1::50 -> 2001:db8::9 icmp6 135/0 target 2001:db8::9", DENY(PENDING) } } },
+	{ "MLD with another hop limit, or to a group that is routed", "web-closed", {
+		{ "web > fe80::2 -> ff02::16 icmp6 143/0 hops 64", DENY(DEFAULT_DENIED) },
+		{ "web > fe80::2 -> ff0e::16 icmp6 143/0", DENY(DEFAULT_DENIED) },
+		{ "web > fd77:1::2 -> 2001:db8::9 icmp6 143/0", DENY(DEFAULT_DENIED) } } },
 	{ "router advertisements and redirects are no container's", "web-any", {
 		{ "web > fe80::2 -> ff02::1 icmp6 134/0", DENY(ROUTER_MESSAGE) },
 		{ "web > fe80::2 -> fe80::3 icmp6 137/0 target fd77:1::3", DENY(ROUTER_MESSAGE) },
@@ -192,7 +203,9 @@ static const struct packet_case parsers[] = {
 		{ "web < uplink 192.0.2.9 -> 198.18.0.2 proto 47", PASS(POLICY_ALLOWED) },
 		{ "web < uplink 2001:db8::9 -> fd77:1::2 proto 59", PASS(POLICY_ALLOWED) } } },
 	{ "an IPv4 address in an IPv6 packet is no IPv4 address", "zero4", {
-		{ "web < uplink [::ffff:203.0.113.1]:1 -> [fd77:1::2]:80 tcp S", DENY(MALFORMED), .flow = "none" } } },
+		{ "web < uplink [::ffff:203.0.113.1]:1 -> [fd77:1::2]:80 tcp S", DENY(MALFORMED), .flow = "none" },
+		{ "web > [fd77:1::2]:1 -> [::ffff:203.0.113.1]:80 tcp S", DENY(MALFORMED), .flow = "none" },
+		{ "web > [::ffff:198.18.0.2]:1 -> [2001:db8::9]:80 tcp S", DENY(MALFORMED), .flow = "none" } } },
 };
 
 const struct case_table parse_cases = { "packets", parsers, COUNT(parsers) };

@@ -102,6 +102,13 @@ static const struct packet_case cases[] = {
 		{ .line = "@policy from-outside" },
 		{ "web < rogue 198.18.0.50:1 -> 198.18.0.2:80 tcp A", DENY(FLOW_REVOKED) },
 		{ "web > 198.18.0.2:80 -> 198.18.0.50:1 tcp A", DENY(FLOW_REVOKED) } } },
+	{ "a connection is judged again at the reply by the way that it came, not by the address that it showed", "peers", {
+		{ "web < uplink 198.18.0.3:1 -> 198.18.0.2:1 tcp S", PASS(POLICY_ALLOWED), .rule = "p/outside" },
+		{ .line = "@raise" },
+		{ "web > 198.18.0.2:1 -> 198.18.0.3:1 tcp SA", PASS(ESTABLISHED), .rule = "p/outside" },
+		{ "web < other 198.18.0.4:2 -> 198.18.0.2:5 tcp S", PASS(POLICY_ALLOWED), .rule = "p/any-db" },
+		{ .line = "@raise" },
+		{ "web > 198.18.0.2:5 -> 198.18.0.4:2 tcp SA", PASS(ESTABLISHED), .rule = "p/any-db" } } },
 	{ "at the bridge, without a stamp, defaults.unknown: allow", "web", {
 		{ "br-dmz ^ 198.18.0.50:1 -> 192.0.2.9:80 tcp S", PASS(UNKNOWN_ALLOWED) },
 		{ "br-dmz ^ arp request 198.18.0.50 198.18.0.1", PASS(NEIGHBOR) } } },

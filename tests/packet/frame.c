@@ -12,7 +12,7 @@ struct notation {
 	int src_port, dst_port;
 	int proto;
 	uint8_t tcp_flags, type, code;
-	int id, payload, ihl, version, total, data_offset, cut, fragment_id, fragment, more, options;
+	int id, payload, ihl, version, total, data_offset, cut, fragment_id, fragment, more, options, hops;
 	uint8_t extensions[16];
 	size_t extension_count;
 	struct dnet_addr target;
@@ -32,6 +32,7 @@ static const struct { const char *word; size_t at; } number_words[] = {
 	{ "len", offsetof(struct notation, payload) },		/* payload */
 	{ "ihl", offsetof(struct notation, ihl) },		/* IPv4 header, in words */
 	{ "version", offsetof(struct notation, version) },
+	{ "hops", offsetof(struct notation, hops) },		/* hop limit, time to live */
 	{ "totlen", offsetof(struct notation, total) },		/* IPv4 total length */
 	{ "doff", offsetof(struct notation, data_offset) },	/* TCP header, in words */
 	{ "options", offsetof(struct notation, options) },	/* IPv4 options, in words */
@@ -135,6 +136,18 @@ static size_t put_transport(const struct notation *n, uint8_t *out, size_t *ret_
 	return length;
 }
 
+/* Neighbor discovery is believed with 255 alone (RFC 4861), MLD and IGMP are sent with 1 (RFC 3810, RFC 3376). */
+static uint8_t hop_limit(const struct notation *n)
+{
+	if (n->hops >= 0)
+		return (uint8_t)n->hops;
+	if (n->proto == IPPROTO_IGMP)
+		return 1;
+	if (n->proto != IPPROTO_ICMPV6)
+		return 64;
+	return n->type >= 133 && n->type <= 137 ? 255 : n->type >= 130 && n->type <= 143 ? 1 : 64;
+}
+
 static void put_checksum(uint8_t *header, size_t length)
 {
 	uint32_t sum = 0;
@@ -155,7 +168,7 @@ static size_t put_ip(const struct notation *n, uint8_t *out, size_t *ret_headers
 		uint8_t *next = out + 6;
 
 		out[0] = (uint8_t)((n->version >= 0 ? n->version : 6) << 4);
-		out[7] = 64;
+		out[7] = hop_limit(n);
 		memcpy(out + 8, &n->src, 16);
 		memcpy(out + 24, &n->dst, 16);
 		offset = 40;
@@ -182,7 +195,7 @@ static size_t put_ip(const struct notation *n, uint8_t *out, size_t *ret_headers
 		put16(out + 4, (unsigned int)n->fragment_id);
 		if (n->fragment != FRAGMENT_NONE)
 			put16(out + 6, (unsigned int)n->fragment / 8 | (n->more ? 0x2000 : 0));
-		out[8] = 64;
+		out[8] = hop_limit(n);
 		out[9] = (uint8_t)n->proto;
 		memcpy(out + 12, n->src.byte + 12, 4);
 		memcpy(out + 16, n->dst.byte + 12, 4);
@@ -316,7 +329,7 @@ static bool read_ip(const char *first, char **rest, struct notation *n, struct f
 	const char *word;
 	bool v6;
 
-	*n = (struct notation){ .id = -1, .ihl = -1, .version = -1, .total = -1, .data_offset = -1, .cut = -1,
+	*n = (struct notation){ .id = -1, .ihl = -1, .version = -1, .total = -1, .data_offset = -1, .cut = -1, .hops = -1,
 				.fragment = FRAGMENT_NONE, .fragment_id = 7, .more = 1 };
 	if (!read_end(first, &n->src, &n->v6, &n->src_port))
 		return wrong(problem, "no source", first);
@@ -378,7 +391,14 @@ static void describe(const struct notation *n, size_t ip_headers, struct frame *
 	frame->tcp_flags = n->tcp_flags;
 	if (n->proto == IPPROTO_ICMP || n->proto == IPPROTO_ICMPV6) {
 		frame->dst_port = icmp ? (uint16_t)(n->type << 8 | n->code) : 0;
-		frame->flow_src_port = frame->flow_dst_port = echo ? (uint16_t)n->id : 0;
+		/* The asker's port is the identifier, the answerer's the type of the question (dnetbpf/flow.h). */
+		if (n->type == 0 || n->type == 129) {
+			frame->flow_src_port = n->type == 0 ? 8 : 128;
+			frame->flow_dst_port = (uint16_t)n->id;
+		} else {
+			frame->flow_src_port = echo ? (uint16_t)n->id : 0;
+			frame->flow_dst_port = (uint16_t)n->type;
+		}
 	}
 }
 

@@ -13,6 +13,10 @@ int privilege_drop(struct error *error)
 	cap_t wanted = cap_init();
 	int r = 0;
 
+	/* As far as it is allowed (CAP_SETPCAP): without the bounding set not even a set-uid program could get them back. */
+	for (cap_value_t capability = 0; CAP_IS_SUPPORTED(capability); capability++)
+		if (capability != CAP_BPF && capability != CAP_NET_ADMIN && cap_drop_bound(capability) < 0)
+			break;
 	if (!wanted || cap_set_flag(wanted, CAP_PERMITTED, 2, keep, CAP_SET) < 0 ||
 	    cap_set_flag(wanted, CAP_EFFECTIVE, 2, keep, CAP_SET) < 0 || cap_set_proc(wanted) < 0)
 		r = error_set(error, -errno, "cannot give up privileges: %s", strerror(errno));

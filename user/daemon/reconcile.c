@@ -290,29 +290,47 @@ static void attach_soon(struct daemon *daemon, int ifindex, bool bridge)
 		problem(daemon, error.text);
 }
 
-/* Note which bridges are Docker's, and put the safety net on them. */
-static void update_bridges(struct daemon *daemon, const struct netlink_link *links, size_t count)
-{
-	struct bridge_check check = { .daemon = daemon, .links = links, .count = count };
-
-	for (size_t i = 0; i < count; i++) {
-		uint32_t key = links[i].ifindex, one = 1;
-
-		if (!bridge_is_ours(daemon, &links[i]) || attacher_has(daemon->attacher, links[i].ifindex))
-			continue;
-		attacher_add_bridge(daemon->attacher, links[i].ifindex);
-		map_set(daemon->dataplane->bridges_fd, &key, &one);
-		attach_soon(daemon, links[i].ifindex, true);
-	}
-	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, &check);
-}
-
 static bool in_baseline(const struct daemon *daemon, int ifindex)
 {
 	for (size_t i = 0; i < daemon->baseline_count; i++)
 		if (daemon->baseline[i] == ifindex)
 			return true;
 	return false;
+}
+
+/* Is every port of the bridge a container's that carries our programs, or one that came after us and is about to? */
+static bool all_ports_are_ours(struct daemon *daemon, const struct netlink_link *links, size_t count, int bridge)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool ours = daemon->is_static ? static_interface(daemon, links[i].name) : strcmp(links[i].kind, "veth") == 0;
+
+		if (links[i].master == bridge &&
+		    (!ours || (in_baseline(daemon, links[i].ifindex) && !attacher_has(daemon->attacher, links[i].ifindex))))
+			return false;
+	}
+	return true;
+}
+
+/* Note which bridges are Docker's, and put the safety net on them. */
+static void update_bridges(struct daemon *daemon, const struct netlink_link *links, size_t count)
+{
+	struct bridge_check check = { .daemon = daemon, .links = links, .count = count };
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t key = links[i].ifindex, flags = DNET_BRIDGE_KNOWN, old = 0;
+
+		if (!bridge_is_ours(daemon, &links[i]))
+			continue;
+		if (!attacher_has(daemon->attacher, links[i].ifindex)) {
+			attacher_add_bridge(daemon->attacher, links[i].ifindex);
+			attach_soon(daemon, links[i].ifindex, true);
+		}
+		if (all_ports_are_ours(daemon, links, count, links[i].ifindex))
+			flags |= DNET_BRIDGE_SEALED;
+		if (map_get(daemon->dataplane->bridges_fd, &key, &old) < 0 || old != flags)
+			map_set(daemon->dataplane->bridges_fd, &key, &flags);
+	}
+	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, &check);
 }
 
 /* Returns the live interface of a link that is ours to guard, made when it is new; NULL for all others. */
