@@ -211,7 +211,7 @@ bench:
 check:
 	@failed=; scripts/setup check || failed=--setup-failed; \
 	[ -x $(PYTHON) ] || { echo 'There is no $(PYTHON): nothing can be tested.'; echo '0 passed, 1 failed, 0 skipped'; exit 1; }; \
-	$(RUN) $$failed --make '$(MAKE)' check
+	MAKE='$(MAKE)' $(RUN) $$failed check
 
 demo:
 	@BUILD=$(BUILD) MAKE='$(MAKE)' scripts/demo
