@@ -112,6 +112,17 @@ static const struct packet_case cases[] = {
 	{ "at the bridge, without a stamp, defaults.unknown: allow", "web", {
 		{ "br-dmz ^ 198.18.0.50:1 -> 192.0.2.9:80 tcp S", PASS(UNKNOWN_ALLOWED) },
 		{ "br-dmz ^ arp request 198.18.0.50 198.18.0.1", PASS(NEIGHBOR) } } },
+	{ "on a sealed bridge who is not judged yet is denied whatever defaults.unknown says", "from-unknown", {
+		{ .line = "@seal" },
+		{ "web < rogue 198.18.0.50:1 -> 198.18.0.2:80 tcp S", DENY(UNKNOWN_ENDPOINT), .flow = "none" },
+		{ "web < new 198.18.0.50:1 -> 198.18.0.2:80 udp", DENY(UNKNOWN_ENDPOINT) },
+		{ "free < rogue 198.18.0.50:1 -> 198.18.0.9:80 tcp S", DENY(UNKNOWN_ENDPOINT) },
+		{ "web < rogue arp request 198.18.0.50 198.18.0.2", PASS(NEIGHBOR) },
+		{ "web < db 198.18.0.3:1 -> 198.18.0.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "p/public" },
+		{ "web < uplink 192.0.2.9:1 -> 198.18.0.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "p/public" },
+		{ "web < host 198.18.0.1:1 -> 198.18.0.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "p/public" },
+		{ "br-dmz ^ 198.18.0.50:1 -> 192.0.2.9:80 tcp S", DENY(UNKNOWN_ENDPOINT) },
+		{ "br-dmz ^ arp request 198.18.0.50 198.18.0.1", PASS(NEIGHBOR) } } },
 	{ "at the bridge, without a stamp, defaults.unknown: deny", "unknown-deny", {
 		{ "br-dmz ^ 198.18.0.50:1 -> 192.0.2.9:80 tcp S", DENY(UNKNOWN_ENDPOINT) },
 		{ "br-dmz ^ [fd77:1::50]:1 -> [2001:db8::9]:80 udp", DENY(UNKNOWN_ENDPOINT) },

@@ -79,6 +79,8 @@ struct live *world_endpoint(struct world *world, const char *interface);
 struct dnet_endpoint *world_slot(struct world *world, const char *interface);
 void world_read_events(struct world *world);
 void world_forget_events(struct world *world);
+/* Every bridge: all its ports are containers', or not. world_reset() opens them. */
+void world_seal(struct world *world, bool sealed);
 /* "POLICY/RULE" -> index in rule_hits, or DNET_NO_RULE. */
 uint32_t world_rule(const char *name);
 bool world_flow(struct world *world, const struct frame *frame, struct dnet_flow_key *ret_key, struct dnet_flow *ret);

@@ -367,6 +367,13 @@ static bool act_no_rules(struct world *world, const char *argument)
 	return act_damage(world, argument, offsetof(struct dnet_ruleset, rule_base), 0xfffffff0u);
 }
 
+static bool act_seal(struct world *world, const char *argument)
+{
+	(void)argument;
+	world_seal(world, true);
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*act)(struct world *world, const char *argument);
@@ -378,6 +385,7 @@ static const struct {
 	{ "@grace-over", act_grace_over },
 	{ "@replace", act_replace },		/* another container with the same address */
 	{ "@steal", act_steal },		/* the slot is another interface's now */
+	{ "@seal", act_seal },			/* every port of the bridges is a container's */
 	{ "@no-words", act_no_words },		/* damage to the ingress ruleset */
 	{ "@no-bounds", act_no_bounds },
 	{ "@no-rules", act_no_rules },

@@ -353,6 +353,17 @@ static void delete_key(void *context, const void *key)
 	map_delete(*(const int *)context, key);
 }
 
+void world_seal(struct world *world, bool sealed)
+{
+	uint32_t flags = DNET_BRIDGE_KNOWN | (sealed ? DNET_BRIDGE_SEALED : 0);
+
+	for (size_t i = 0; i < world->inventory.network_count; i++) {
+		uint32_t ifindex = if_nametoindex(world->inventory.networks[i].bridge);
+
+		map_set(world->dataplane->bridges_fd, &ifindex, &flags);
+	}
+}
+
 void world_reset(struct world *world)
 {
 	int fragments_fd = bpf_map__fd(world->dataplane->skeleton->maps.fragments);
@@ -360,6 +371,7 @@ void world_reset(struct world *world)
 	map_for_each_key(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), delete_key, &world->dataplane->flows_fd);
 	map_for_each_key(fragments_fd, sizeof(struct dnet_fragment_key), delete_key, &fragments_fd);
 	memset(world->dataplane->event_budgets, 0, WORLD_SLOTS * sizeof(*world->dataplane->event_budgets));
+	world_seal(world, false);
 	world_forget_events(world);
 }
 
