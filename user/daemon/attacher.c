@@ -27,7 +27,9 @@ struct attacher {
 	struct dataplane *dataplane;
 	enum attach_mode mode;
 	bool watch, stopping;
-	int netlink_fd, wake_fd;
+	int netlink_fd;
+	int wake_fd;	/* for the thread */
+	int done_fd;	/* for the main loop */
 	pthread_t thread;
 	bool running;
 	/* Held while programs are attached: two threads must not do it to one interface at a time, and the kernel takes the
@@ -90,6 +92,15 @@ bool attacher_is_docker_name(const char *bridge)
 	return strncmp(bridge, "br-", 3) == 0 && strlen(bridge) == 15 && strspn(bridge + 3, "0123456789abcdef") == 12;
 }
 
+static void raise_event(int fd)
+{
+	uint64_t one = 1;
+
+	/* It can only fail when the counter is full, and then the reader is awake. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
 static double seconds_since(const struct timespec *start)
 {
 	struct timespec now;
@@ -119,6 +130,7 @@ static int ensure(struct attacher *attacher, int ifindex, bool bridge, bool quic
 		add(attacher, &attacher->upgrades, ifindex);
 	add(attacher, &attacher->attached, ifindex);
 	drop(attacher, &attacher->held, ifindex);
+	raise_event(attacher->done_fd);
 	pthread_mutex_lock(&attacher->lock);
 	metrics_observe(&attacher->histogram, seconds_since(&start));
 	pthread_mutex_unlock(&attacher->lock);
@@ -316,7 +328,7 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 		return error_set(error, -ENOMEM, "out of memory");
 	attacher->dataplane = dataplane;
 	attacher->mode = mode;
-	attacher->netlink_fd = attacher->wake_fd = -1;
+	attacher->netlink_fd = attacher->wake_fd = attacher->done_fd = -1;
 	pthread_mutex_init(&attacher->work, NULL);
 	pthread_mutex_init(&attacher->lock, NULL);
 	for (size_t i = 0; i < SETS; i++) {
@@ -334,7 +346,8 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 	r = netlink_watch_open(false, &attacher->netlink_fd, error);
 	if (r == 0) {
 		attacher->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (attacher->wake_fd < 0)
+		attacher->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (attacher->wake_fd < 0 || attacher->done_fd < 0)
 			r = error_set(error, -errno, "cannot make an eventfd: %s", strerror(errno));
 	}
 	if (r == 0) {
@@ -353,21 +366,12 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 	return 0;
 }
 
-static void wake(struct attacher *attacher)
-{
-	uint64_t one = 1;
-
-	/* It can only fail when the counter is full, and then the thread is awake. */
-	if (write(attacher->wake_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 void attacher_request(struct attacher *attacher, int ifindex, bool bridge)
 {
 	if (has(attacher, &attacher->attached, ifindex))
 		return;
 	add(attacher, bridge ? &attacher->bridge_requests : &attacher->requests, ifindex);
-	wake(attacher);
+	raise_event(attacher->wake_fd);
 }
 
 void attacher_stop(struct attacher *attacher)
@@ -376,11 +380,12 @@ void attacher_stop(struct attacher *attacher)
 		return;
 	if (attacher->running) {
 		__atomic_store_n(&attacher->stopping, true, __ATOMIC_RELEASE);
-		wake(attacher);
+		raise_event(attacher->wake_fd);
 		pthread_join(attacher->thread, NULL);
 	}
 	closep(&attacher->netlink_fd);
 	closep(&attacher->wake_fd);
+	closep(&attacher->done_fd);
 	pthread_mutex_destroy(&attacher->work);
 	pthread_mutex_destroy(&attacher->lock);
 	for (size_t i = 0; i < SETS; i++)
@@ -442,6 +447,19 @@ void attacher_release(struct attacher *attacher, int ifindex)
 	}
 	drop(attacher, &attacher->upgrades, ifindex);
 	pthread_mutex_unlock(&attacher->work);
+}
+
+int attacher_fd(const struct attacher *attacher)
+{
+	return attacher->done_fd;
+}
+
+void attacher_seen(struct attacher *attacher)
+{
+	uint64_t count;
+
+	if (read(attacher->done_fd, &count, sizeof(count)) < 0)
+		return;
 }
 
 bool attacher_has(struct attacher *attacher, int ifindex)

@@ -37,6 +37,9 @@ void attacher_verify(struct attacher *attacher, int ifindex);
 /* The interface is there, but no longer ours to guard: take the programs away. */
 void attacher_release(struct attacher *attacher, int ifindex);
 bool attacher_has(struct attacher *attacher, int ifindex);
+/* Readable when the thread has attached something since attacher_seen(). */
+int attacher_fd(const struct attacher *attacher);
+void attacher_seen(struct attacher *attacher);
 void attacher_histogram(struct attacher *attacher, struct metrics_histogram *ret);
 /* How many programs somebody removed and we put back. */
 unsigned long attacher_repairs(struct attacher *attacher);

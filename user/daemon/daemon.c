@@ -81,6 +81,17 @@ static void on_addresses(evutil_socket_t fd, short what, void *context)
 	reconcile_soon(daemon);
 }
 
+/* Programs are on an interface now: it can be linked, a bridge may be sealed. */
+static void on_attached(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)fd;
+	(void)what;
+	attacher_seen(daemon->attacher);
+	reconcile_soon(daemon);
+}
+
 static void on_ring(evutil_socket_t fd, short what, void *context)
 {
 	struct daemon *daemon = context;
@@ -324,6 +335,8 @@ static int add_events(struct daemon *daemon)
 	event_add(daemon->ring_event, NULL);
 	daemon->address_event = event_new(daemon->base, addresser_fd(daemon->addresser), EV_READ | EV_PERSIST, on_addresses, daemon);
 	event_add(daemon->address_event, NULL);
+	daemon->attached_event = event_new(daemon->base, attacher_fd(daemon->attacher), EV_READ | EV_PERSIST, on_attached, daemon);
+	event_add(daemon->attached_event, NULL);
 	return 0;
 }
 
@@ -346,7 +359,8 @@ static int start_inventory(struct daemon *daemon)
 static void daemon_clear(struct daemon *daemon)
 {
 	struct event **events[] = { &daemon->reconcile_event, &daemon->retry_timer, &daemon->purge_timer, &daemon->sweep_timer,
-				    &daemon->netlink_event, &daemon->ring_event, &daemon->address_event, &daemon->signal_events[0], &daemon->signal_events[1] };
+				    &daemon->netlink_event, &daemon->ring_event, &daemon->address_event, &daemon->attached_event,
+				    &daemon->signal_events[0], &daemon->signal_events[1] };
 
 	control_server_free(daemon->control);
 	metrics_server_free(daemon->metrics);

@@ -319,7 +319,10 @@ static bool write_endpoint(struct daemon *daemon, struct live *live, const struc
 		__atomic_store_n(&endpoint->grace_until_ns, now + GRACE_SECONDS * 1000000000ull, __ATOMIC_RELEASE);
 	changed = changed || endpoint->flags != flags;
 	store(&endpoint->flags, flags);
-	if (!live->linked && map_set(daemon->dataplane->links_fd, &key, &live->slot) == 0)
+	/* Others take a linked interface's packets for judged: so not before its own programs judge them. What was there before
+	 * us is the exception: it is linked first and attached last, so that it is never pending. */
+	if (!live->linked && (live->preexisting || attacher_has(daemon->attacher, live->link.ifindex)) &&
+	    map_set(daemon->dataplane->links_fd, &key, &live->slot) == 0)
 		live->linked = true;
 	return changed;
 }

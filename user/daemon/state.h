@@ -84,7 +84,7 @@ struct daemon {
 	size_t past_next;
 
 	/* Events on the loop. */
-	struct event *reconcile_event, *retry_timer, *sweep_timer, *purge_timer, *netlink_event, *ring_event, *address_event,
+	struct event *reconcile_event, *retry_timer, *sweep_timer, *purge_timer, *netlink_event, *ring_event, *address_event, *attached_event,
 		     *signal_events[3];
 	struct ring_buffer *ring;
 
