@@ -349,6 +349,19 @@ static int peer_error(int code)
 	return code == -EINVAL ? -ENODEV : code;
 }
 
+int netlink_get_peer_addresses(int nsid, int peer_ifindex, struct netlink_peer *ret)
+{
+	struct address_dump addresses = { .ifindex = peer_ifindex, .nsid = nsid };
+	int r = nsid < 0 || peer_ifindex <= 0 ? -ENODEV : dump_addresses(&addresses);
+
+	if (r < 0)
+		return peer_error(r);
+	memset(ret->mac, 0, sizeof(ret->mac));
+	ret->addresses = (struct netlink_address *)addresses.list.items;
+	ret->address_count = addresses.list.count;
+	return 0;
+}
+
 int netlink_get_peer(int nsid, int peer_ifindex, struct netlink_peer *ret)
 {
 	struct address_dump addresses = { .ifindex = peer_ifindex, .nsid = nsid };

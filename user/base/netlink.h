@@ -69,6 +69,8 @@ struct netlink_peer {
 	size_t address_count;
 };
 int netlink_get_peer(int nsid, int peer_ifindex, struct netlink_peer *ret);
+/* The addresses alone, mac is zero: from Linux 6.10 on this does not wait for RTNL, which containers that start hold. */
+int netlink_get_peer_addresses(int nsid, int peer_ifindex, struct netlink_peer *ret);
 void netlink_peer_clear(struct netlink_peer *peer);
 
 /* The nsid that this namespace uses for the one of @netns_fd, or NETLINK_NSID_NONE (RTM_GETNSID). */

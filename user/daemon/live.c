@@ -8,6 +8,9 @@
 #include "base/text.h"
 #include "compile/ruleset.h"
 
+/* A link that waits this long may be on a network without addresses: then its MAC tells whose it is. */
+#define WITH_MAC_NS 200000000ull
+
 uint64_t monotonic_ns(void)
 {
 	struct timespec now;
@@ -161,13 +164,20 @@ static bool identify_static(struct live *live, const struct inventory *inventory
 	return false;
 }
 
-static bool has_address(const struct netlink_peer *peer, const struct attachment *attachment)
+/*
+ * Is the attachment this interface's? A container that is starting runs nothing yet that could change its addresses, so one that
+ * the engine gave to it is proof, and reading its MAC would wait for RTNL. One that runs since before us could have taken a
+ * neighbour's address: there the MAC must fit as well (@with_mac).
+ */
+static bool fits(const struct netlink_peer *peer, const struct attachment *attachment, bool with_mac)
 {
+	if (with_mac && memcmp(attachment->mac, peer->mac, 6) != 0)
+		return false;
 	for (size_t i = 0; i < attachment->address_count; i++)
 		for (size_t j = 0; j < peer->address_count; j++)
 			if (addr_equal(&attachment->addresses[i], &peer->addresses[j].addr))
 				return true;
-	return attachment->address_count == 0;
+	return with_mac && attachment->address_count == 0;
 }
 
 /* An identified interface whose peer lives in the same namespace: same sandbox, same container. */
@@ -187,7 +197,7 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 	const struct network *network;
 	const char *container_id;
 	struct netlink_peer peer = {};
-	bool done = false;
+	bool done = false, with_mac;
 
 	if (is_static)
 		return identify_static(live, inventory);
@@ -207,7 +217,9 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 			return true;
 		}
 	}
-	if (netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
+	with_mac = container_id || live->preexisting || live->retry_ns >= WITH_MAC_NS;
+	if ((with_mac ? netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) :
+			netlink_get_peer_addresses(live->link.nsid, live->link.peer_ifindex, &peer)) < 0)
 		return false;
 	if (container_id) {
 		struct dnet_addr own[LIVE_MAX_ADDRESSES];
@@ -229,12 +241,12 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 			const struct attachment *attachment = &inventory->attachments[i];
 
 			if (strcmp(attachment->network_id, network->id) != 0 || !attachment->has_mac ||
-			    memcmp(attachment->mac, peer.mac, 6) != 0 || !has_address(&peer, attachment) ||
+			    !fits(&peer, attachment, with_mac) ||
 			    claimed(set, live, attachment->container_id, network->id) ||
 			    !inventory_container(inventory, attachment->container_id))
 				continue;
 			if (become(live, attachment->container_id, network->id)) {
-				memcpy(live->mac, peer.mac, 6);
+				memcpy(live->mac, attachment->mac, 6);
 				take_addresses(live, attachment->addresses, attachment->address_count);
 				done = true;
 			}

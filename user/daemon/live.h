@@ -52,8 +52,8 @@ void live_unidentify(struct live *live);
  * Rules, in this order:
  *  1. static inventory: the attachment that names the interface;
  *  2. the link's peer lives in a namespace (nsid) in which another identified interface's peer lives: that container;
- *  3. an attachment of the bridge's network, read after the link was seen, with the peer's MAC and one of its addresses,
- *     that no other present interface has claimed.
+ *  3. an attachment of the bridge's network, read after the link was seen, with one of the peer's addresses (and its MAC,
+ *     where that could have been changed), that no other present interface has claimed.
  */
 bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory, bool is_static);
 /* Take over the addresses that the inventory gives an identified interface. Returns whether they changed. */
