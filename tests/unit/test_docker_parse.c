@@ -541,6 +541,23 @@ static void test_ids(void **state)
 	ids_clear(&asked);
 }
 
+/* In the middle of a rename Docker lists both names, and links of others show as paths. */
+static void test_two_names(void **state)
+{
+	static const char list[] = "[{\"Id\":\"0123456789012345678901234567890123456789012345678901234567890123\","
+				   "\"Names\":[\"/db/alias\",\"/name19\",\"/name20\"],\"State\":\"running\"}]";
+	struct container *containers;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(docker_parse_containers(list, sizeof(list) - 1, &containers, &count), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(containers[0].name, "name19");
+	assert_string_equal(containers[0].other_name, "name20");
+	container_clear(&containers[0]);
+	free(containers);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -552,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_settle),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_two_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -302,8 +302,8 @@ int docker_parse_event(const char *text, size_t length, struct docker_event *ret
 	return 0;
 }
 
-/* The first of Names that is the container's own: "/web". Links of other containers show as "/other/alias". */
-static const char *own_name(json_t *names)
+/* The first of Names that is the container's own: "/web", after @skip of them. Links of other containers show as "/other/alias". */
+static const char *own_name(json_t *names, size_t skip)
 {
 	json_t *value;
 	size_t i;
@@ -313,7 +313,7 @@ static const char *own_name(json_t *names)
 
 		if (!name)
 			return NULL;
-		if (!strchr(*name == '/' ? name + 1 : name, '/'))
+		if (!strchr(*name == '/' ? name + 1 : name, '/') && !skip--)
 			return name;
 	}
 	return "";
@@ -323,22 +323,28 @@ static int parse_container(json_t *json, struct container *ret)
 {
 	_cleanup_(container_clear) struct container container = { 0 };
 	json_t *names, *labels, *host_config;
-	const char *state, *mode;
+	const char *state, *mode, *second;
 	int r;
 
 	if (!json_is_object(json) || get_typed(json, "Names", JSON_ARRAY, &names) < 0 ||
 	    get_typed(json, "Labels", JSON_OBJECT, &labels) < 0 || get_typed(json, "HostConfig", JSON_OBJECT, &host_config) < 0)
 		return -EINVAL;
+	second = own_name(names, 1);
 	state = get_string(json, "State");
 	mode = get_string(host_config, "NetworkMode");
 	if (!state || !mode)
 		return -EINVAL;
 	if ((r = copy_id(get_string(json, "Id"), &container.id)) < 0 ||
-	    (r = set_name(&container, own_name(names))) < 0 ||
+	    (r = set_name(&container, own_name(names, 0))) < 0 ||
 	    (r = copy_member(json, "Image", &container.image)) < 0 ||
 	    (r = parse_labels(labels, NULL, NULL, &container)) < 0 ||
 	    (r = set_compose(&container)) < 0)
 		return r;
+	if (second && *second) {
+		r = copy_string(*second == '/' ? second + 1 : second, &container.other_name);
+		if (r < 0)
+			return r;
+	}
 	if (*mode) {
 		/* "default" is what the client wrote; what it means on Linux is the bridge network. */
 		r = copy_string(strcmp(mode, "default") == 0 ? "bridge" : mode, &container.network_mode);

@@ -137,6 +137,13 @@ int store_put_container(struct inventory *inventory, struct container *container
 	size_t at = container_position(inventory, container->id);
 	struct container *old = store_container(inventory, container->id);
 
+	/* In the middle of a rename both names are listed, in no order: the one that an event told of stands. */
+	if (old && container->other_name && same_text(old->name, container->other_name)) {
+		char *name = container->name;
+
+		container->name = container->other_name;
+		container->other_name = name;
+	}
 	if (old && same_container(old, container)) {
 		container_clear(container);
 		return 0;

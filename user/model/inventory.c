@@ -14,6 +14,7 @@ void container_clear(struct container *container)
 	free(container->labels);
 	free(container->id);
 	free(container->name);
+	free(container->other_name);
 	free(container->image);
 	free(container->project);
 	free(container->service);

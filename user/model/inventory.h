@@ -24,6 +24,7 @@ enum container_state {
 struct container {
 	char *id;		/* 64 hex digits; static inventory: the name */
 	char *name;		/* without the leading slash */
+	char *other_name;	/* while Docker renames it, its list shows the old and the new name; else NULL */
 	char *image;		/* as the list shows it; "" if unknown */
 	char *project;		/* compose project, or NULL */
 	char *service;		/* compose service, or NULL */
