@@ -21,7 +21,9 @@ POLICY = """
 """
 
 
-MAY_LOSE = 0.25  # of the unselected containers' packets; 0 is the target, see README.md
+# Of the unselected containers' packets; 0 is the target, see README.md. They bound what is lost on a busy host.
+START_MAY_LOSE = 0.05
+CONNECT_MAY_LOSE = 0.25
 
 
 def burst(name, *words):
@@ -42,7 +44,7 @@ class Arrivals:
         self.at_ext.barrier(lambda tag: self.docker.host.burst(f"{EXT_V4}:5", tag=tag, count=1))
         return self.at_ext, self.at_neighbour
 
-    def report(self, session, what, racers, free):
+    def report(self, session, what, racers, free, may_lose):
         """Print and judge. racers, free: how many there were."""
         counts = {}
         for place, sniffer in zip(("ext", "neighbour"), self.close()):
@@ -60,7 +62,7 @@ class Arrivals:
             assert count["forbidden"] == 0, f"{count['forbidden']} forbidden packets were seen at {place}"
             # The target is 0 lost, and the figure says what it was. A container that is connected live sends within a
             # millisecond of its interface being up; on a loaded host its first packets can find it not identified yet.
-            assert of_free - count["free"] <= of_free * MAY_LOSE, \
+            assert of_free - count["free"] <= of_free * may_lose, \
                 f"{of_free - count['free']} of {of_free} packets of unselected containers were lost to {place}"
             assert count["allowed"] > 0, f"nothing that is allowed arrived at {place}: the test shows nothing"
 
@@ -101,7 +103,8 @@ def test_first_act_is_to_send(docker, daemon, closing, session, attach):
     parallel = race(docker, names_of("many", 50, 5), 10)
     all_sent(parallel)
     status = daemon.status()
-    arrivals.report(session, f"start race, {attach}: 100 starts and 20 more, half of them 10 at a time", 100, 20)
+    arrivals.report(session, f"start race, {attach}: 100 starts and 20 more, half of them 10 at a time", 100, 20,
+                    START_MAY_LOSE)
     session.figure(f"start race, {attach}: {status['pending_denied']} packets denied while pending")
 
 
@@ -124,4 +127,5 @@ def test_first_act_after_a_live_connect_is_to_send(docker, daemon, session, atta
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(lambda container: docker.connect("race", container), some))
     all_sent(containers)
-    arrivals.report(session, f"live connect, {attach}: 25 connects, half of them 10 at a time", 20, 5)
+    arrivals.report(session, f"live connect, {attach}: 25 connects, half of them 10 at a time", 20, 5,
+                    CONNECT_MAY_LOSE)

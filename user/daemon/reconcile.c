@@ -5,8 +5,8 @@
  *
  * Lifecycle of a container's interface:
  *   (none)      -> pending     its link joined a Docker bridge; programs are on it, `links` has no entry
- *   pending     -> identified  live_identify() knows the container; the next lines write it in this order:
- *                              tables, addresses, slot, `links`, generation
+ *   pending     -> identified  live_identify() knows the container; enforce.c writes it in this order: tables, addresses,
+ *                              slot, `links` (not before its programs are on it), generation
  *   identified  -> (none)      the link is gone: `links`, addresses, peers, then its flows
  * An interface that was there before the first daemon goes from (none) to identified at once: its programs come last.
  */
