@@ -1,24 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From a ruleset and a question to the first matching rule. Reads tables, writes nothing. */
+/* From a ruleset and a question to the first matching rule. Reads tables, writes nothing but the answer. */
 #ifndef DNETBPF_CLASSIFY_BPF_H
 #define DNETBPF_CLASSIFY_BPF_H
 
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "place.bpf.h"
+#include "set.bpf.h"
 
-struct question {
-	struct dnet_addr peer;
-	__u32 selector;
-	__u32 peer_endpoint;		/* id, 0: none */
-	__u32 peer_class;		/* enum dnet_peer_class */
-	__u32 ruleset[DNET_LAYERS];	/* index over both arenas, 0: the layer does not govern */
-	/* Beside the answer: */
-	__u32 layer;			/* that denied, or the last that governs */
-	__u32 rule_counter[DNET_LAYERS];	/* of the rule that a layer answered with, or DNET_NO_RULE */
+/* Rows whose OR is "the peer matches", and the port's. */
+enum {
+	ROW_CLASS,
+	ROW_GROUP,
+	ROW_ENDPOINT,
+	ROW_INTERFACE,
+	ROW_PREFIX,
+	ROW_SET,
+	ROW_SELECTOR,
+	ROW_COUNT,
 };
 
-#define CLASSIFY_NO_MATCH (-1)
-#define CLASSIFY_BROKEN (-2)
+/* Small, because it is on the stack of all that leads here. */
+struct question {
+	/* Asked. */
+	struct dnet_addr peer;
+	__u32 selector;
+	__u32 arena;
+	__u32 origin_ifindex;		/* that the initiator's packet came from, or DNET_ORIGIN_UNKNOWN */
+	__u8 origin_bridged;		/* the bridge forwarded it from another port */
+	__u8 asked;			/* enum dnet_direction: whose rules answer */
+	__u8 group;			/* the flow's first packet is addressed to a group */
+	/* What the peer is. */
+	__u8 peer_class;		/* enum dnet_peer_class */
+	__u8 scope_known, set_known;	/* looked up already */
+	/* Answered. */
+	__u8 layer;			/* enum dnet_layer that denied, or the last that governs */
+	__u8 reserved;
+	__u32 peer_endpoint;		/* id, 0: none */
+	__u32 peer_ifindex;		/* that `iface:` may name, 0: none */
+	__u32 peer_set_class;		/* valid with set_known */
+	__u32 ruleset[DNET_LAYERS];	/* index over all arenas, 0: the layer does not govern */
+	__u32 rule[DNET_LAYERS];	/* entry in `rules` that answered, or DNET_NO_RULE */
+	__u32 row[ROW_COUNT];		/* of the ruleset at work; not a local variable, whose values the verifier would follow */
+};
 
 /* Index of the lowest set bit of @word, which is not 0. Leiserson, Prokop, Randall, "Using de Bruijn sequences to index a 1
  * in a computer word", 1998; clang 14 has no count-trailing-zeros for BPF. */
@@ -40,17 +64,20 @@ static __always_inline __u64 row_word(__u32 row, __u32 word)
 	return value ? *value : 0;
 }
 
+#define SELECTOR_STEPS 19
+_Static_assert(DNET_MAX_BOUNDS <= 1 << SELECTOR_STEPS, "the search for a port is too short");
+
 /*
  * The row of a selector: the last bound that is not above it. Bound 0 of a ruleset starts at selector 0, so there is one.
  * Written so that what remains shrinks in the same way on both branches: with low and high the verifier would walk every
- * one of the 2^18 paths.
+ * one of the 2^19 paths.
  */
 static __always_inline long selector_row(const struct dnet_ruleset *ruleset, __u32 selector)
 {
 	__u32 base = ruleset->bound_base, left = ruleset->bound_count, index;
 	struct dnet_bound *bound;
 
-	for (int i = 0; i < 18; i++) {	/* 2^18 = DNET_MAX_BOUNDS */
+	for (int i = 0; i < SELECTOR_STEPS; i++) {
 		__u32 half = left / 2;
 
 		if (!half)
@@ -68,47 +95,112 @@ static __always_inline long selector_row(const struct dnet_ruleset *ruleset, __u
 	return bound ? bound->row : -1;
 }
 
-/* Rule index within the ruleset, CLASSIFY_NO_MATCH or CLASSIFY_BROKEN. */
-static __always_inline int classify(const struct question *question, const struct dnet_ruleset *ruleset, __u32 index)
+/* Which of the three OUTSIDE classes. What has no place is globally reachable. */
+static __always_inline __u32 scope_of_place(__u32 place)
 {
-	__u32 endpoint_row = 0, prefix_row = 0;
-	__u32 class_row;
-	long port_row;
+	return place == DNET_PLACE_NONE ? DNET_PEER_INTERNET : place == DNET_PLACE_LAN ? DNET_PEER_LAN : DNET_PEER_OUTSIDE;
+}
 
-	if (!ruleset->words)
-		return CLASSIFY_BROKEN;
-	port_row = selector_row(ruleset, question->selector);
-	if (port_row < 0)
-		return CLASSIFY_BROKEN;
-	class_row = ruleset->class_row[question->peer_class & (DNET_PEER_CLASSES - 1)];
-	if (ruleset->flags & DNET_RULESET_HAS_ENDPOINTS && question->peer_endpoint) {
-		struct dnet_peer_key key = { .ruleset = index, .endpoint_id = question->peer_endpoint };
-		__u32 *row = bpf_map_lookup_elem(&peer_rows, &key);
+static __always_inline void find_scope(struct question *question)
+{
+	if (question->peer_class == DNET_PEER_OUTSIDE && !question->scope_known)
+		question->peer_class = scope_of_place(place_of(&question->peer));
+	question->scope_known = 1;
+}
 
-		endpoint_row = row ? *row : 0;
-	}
-	if (ruleset->flags & DNET_RULESET_HAS_PREFIXES) {
+static __always_inline void find_set(struct question *question)
+{
+	if (!question->set_known)
+		question->set_known = set_class_find(&question->peer, question->arena, &question->peer_set_class) == 0;
+}
+
+static __always_inline __u32 peer_row(__u32 ruleset, __u32 kind, __u32 id)
+{
+	struct dnet_peer_key key = { .ruleset = ruleset, .kind = kind, .id = id };
+	__u32 *row = bpf_map_lookup_elem(&peer_rows, &key);
+
+	return row ? *row : 0;
+}
+
+/* All rows of the question in this ruleset. Row 0 is never given out: it stands for "none". 0, or -1: a table is missing. */
+static __always_inline int find_rows(struct question *question, const struct dnet_ruleset *ruleset, __u32 index)
+{
+	__u32 flags = ruleset->flags;
+	long selector;
+
+	selector = selector_row(ruleset, question->selector);
+	if (selector < 0)
+		return -1;
+	question->row[ROW_SELECTOR] = selector;
+	question->row[ROW_CLASS] = ruleset->class_row[question->peer_class & (DNET_PEER_CLASSES - 1)];
+	question->row[ROW_GROUP] = question->group ? ruleset->class_row[DNET_PEER_GROUP] : 0;
+	question->row[ROW_ENDPOINT] = question->row[ROW_INTERFACE] = question->row[ROW_PREFIX] = question->row[ROW_SET] = 0;
+	if (flags & DNET_RULESET_HAS_ENDPOINTS && question->peer_endpoint)
+		question->row[ROW_ENDPOINT] = peer_row(index, DNET_PEER_KIND_ENDPOINT, question->peer_endpoint);
+	if (flags & DNET_RULESET_HAS_INTERFACES && question->peer_ifindex)
+		question->row[ROW_INTERFACE] = peer_row(index, DNET_PEER_KIND_INTERFACE, question->peer_ifindex);
+	if (flags & DNET_RULESET_HAS_PREFIXES) {
 		struct dnet_prefix_key key = { .prefix_len = 32 + 128, .ruleset_be = bpf_htonl(index), .addr = question->peer };
 		__u32 *row = bpf_map_lookup_elem(&prefix_rows, &key);
 
-		prefix_row = row ? *row : 0;
+		if (row)
+			question->row[ROW_PREFIX] = *row;
 	}
-	/* Row 0 is never given out: it stands for "none". */
+	if (flags & DNET_RULESET_HAS_SETS) {
+		if (!question->set_known)
+			return -1;
+		if (question->peer_set_class)
+			question->row[ROW_SET] = peer_row(index, DNET_PEER_KIND_SET_CLASS, question->peer_set_class);
+	}
+	return 0;
+}
+
+/*
+ * What a layer's ruleset says: enum dnet_reason. A global function: the verifier checks it once, by itself, and not once for
+ * each layer and each path that leads here.
+ */
+__noinline int decide_layer(struct question *question, __u32 layer)
+{
+	struct dnet_ruleset *ruleset;
+	struct dnet_rule *rule;
+	__u32 index, rule_index;
+
+	if (!question || layer >= DNET_LAYERS)
+		return DNET_REASON_TABLE_MISSING;
+	index = question->ruleset[layer];
+	ruleset = bpf_map_lookup_elem(&rulesets, &index);
+	if (!ruleset || !ruleset->words || find_rows(question, ruleset, index) < 0)
+		return DNET_REASON_TABLE_MISSING;
 	for (__u32 word = 0; word < DNET_ROW_WORDS; word++) {
-		__u64 peers, match;
+		__u64 match, peers;
 
 		if (word >= ruleset->words)
 			break;
-		peers = row_word(class_row, word);
-		if (endpoint_row)
-			peers |= row_word(endpoint_row, word);
-		if (prefix_row)
-			peers |= row_word(prefix_row, word);
-		match = peers & row_word(port_row, word);
-		if (match)
-			return word * 64 + first_bit(match);
+		match = row_word(question->row[ROW_SELECTOR], word);
+		if (!match)
+			continue;
+		peers = row_word(question->row[ROW_CLASS], word);
+		if (question->row[ROW_GROUP])
+			peers |= row_word(question->row[ROW_GROUP], word);
+		if (question->row[ROW_ENDPOINT])
+			peers |= row_word(question->row[ROW_ENDPOINT], word);
+		if (question->row[ROW_INTERFACE])
+			peers |= row_word(question->row[ROW_INTERFACE], word);
+		if (question->row[ROW_PREFIX])
+			peers |= row_word(question->row[ROW_PREFIX], word);
+		if (question->row[ROW_SET])
+			peers |= row_word(question->row[ROW_SET], word);
+		match &= peers;
+		if (!match)
+			continue;
+		rule_index = ruleset->rule_base + word * 64 + first_bit(match);
+		rule = bpf_map_lookup_elem(&rules, &rule_index);
+		if (!rule)
+			return DNET_REASON_TABLE_MISSING;
+		question->rule[layer] = rule_index;
+		return rule->action == DNET_RULE_ALLOW ? DNET_REASON_POLICY_ALLOWED : DNET_REASON_POLICY_DENIED;
 	}
-	return CLASSIFY_NO_MATCH;
+	return DNET_REASON_DEFAULT_DENIED;
 }
 
 #endif

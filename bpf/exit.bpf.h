@@ -5,6 +5,7 @@
 
 #include <linux/pkt_cls.h>
 
+#include "classify.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
@@ -16,10 +17,29 @@ struct run {
 	const struct dnet_endpoint *endpoint;	/* NULL: none */
 	__u32 slot;
 	__u32 direction;
-	__u32 layer;
-	__u32 rule_counter;	/* of the deciding rule, or DNET_NO_RULE */
 	bool would;		/* audit mode passes what the reason denies */
+	bool asked;		/* a policy was asked: */
+	struct question question;	/* valid when one was */
 };
+
+/* Field by field: the question, which most packets do not ask, is large. */
+static __always_inline void run_begin(struct run *run, __u32 direction)
+{
+	__builtin_memset(&run->packet, 0, sizeof(run->packet));
+	run->endpoint = NULL;
+	run->slot = 0;
+	run->direction = direction;
+	run->would = false;
+	run->asked = false;
+}
+
+static __always_inline __u32 verdict_of(const struct run *run, enum dnet_reason reason)
+{
+	enum dnet_reason_class class = dnet_reason_class(reason);
+	bool fail_open = class == DNET_CLASS_FAIL && run->endpoint && run->endpoint->flags & DNET_ENDPOINT_FAIL_OPEN;
+
+	return class == DNET_CLASS_PASS || fail_open ? DNET_PASS : run->would ? DNET_WOULD_DENY : DNET_DENY;
+}
 
 static __always_inline __u32 wire_packets(const struct __sk_buff *skb)
 {
@@ -50,6 +70,30 @@ static __always_inline bool event_budget_take(struct dnet_event_budget *budget, 
 	return false;	/* four other CPUs were faster: this one is counted as suppressed */
 }
 
+/* The counter of the rule that a layer answered with, or DNET_NO_RULE. */
+static __always_inline __u32 rule_counter(const struct question *question, __u32 layer)
+{
+	__u32 index = layer < DNET_LAYERS ? question->rule[layer] : DNET_NO_RULE;
+	struct dnet_rule *rule = bpf_map_lookup_elem(&rules, &index);	/* DNET_NO_RULE is beyond its end */
+
+	return rule ? rule->counter : DNET_NO_RULE;
+}
+
+static __always_inline void count_rules(const struct question *question)
+{
+	__u32 last = DNET_NO_RULE;
+
+	for (int layer = 0; layer < DNET_LAYERS; layer++) {
+		__u32 counter = rule_counter(question, layer);
+		__u64 *hits = bpf_map_lookup_elem(&rule_hits, &counter);
+
+		/* A rule by hand stands in the file's list and in the labels'. */
+		if (hits && counter != last)
+			*hits += 1;
+		last = counter;
+	}
+}
+
 static __always_inline void report(struct __sk_buff *skb, const struct run *run, __u32 reason, __u32 verdict)
 {
 	const struct packet *packet = &run->packet;
@@ -76,7 +120,12 @@ static __always_inline void report(struct __sk_buff *skb, const struct run *run,
 	event->time_ns = now;
 	event->ifindex = skb->ifindex;
 	event->endpoint_id = run->endpoint ? run->endpoint->id : 0;
-	event->rule_counter = run->rule_counter;
+	event->rule_counter = DNET_NO_RULE;
+	event->layer = DNET_LAYER_FILE;
+	if (run->asked) {
+		event->layer = run->question.layer;
+		event->rule_counter = rule_counter(&run->question, run->question.layer);
+	}
 	event->bytes = wire_bytes(skb, packet);
 	event->packets = wire_packets(skb);
 	event->direction = run->direction;
@@ -93,16 +142,7 @@ static __always_inline void report(struct __sk_buff *skb, const struct run *run,
 	}
 	event->ethertype_be = packet->ethertype_be;
 	event->tcp_flags = packet->tcp_flags;
-	event->layer = run->layer;
 	bpf_ringbuf_submit(event, 0);
-}
-
-static __always_inline void count_rule(__u32 counter)
-{
-	__u64 *hits = bpf_map_lookup_elem(&rule_hits, &counter);
-
-	if (hits)
-		*hits += 1;
 }
 
 /*
@@ -111,11 +151,11 @@ static __always_inline void count_rule(__u32 counter)
 static __always_inline int leave(struct __sk_buff *skb, const struct run *run, enum dnet_reason reason)
 {
 	enum dnet_reason_class class = dnet_reason_class(reason);
-	bool fail_open = class == DNET_CLASS_FAIL && run->endpoint && run->endpoint->flags & DNET_ENDPOINT_FAIL_OPEN;
-	__u32 verdict = class == DNET_CLASS_PASS || fail_open ? DNET_PASS : run->would ? DNET_WOULD_DENY : DNET_DENY;
-	__u32 slot = run->slot < DNET_MAX_ENDPOINTS ? run->slot : 0, index;
+	__u32 slot = run->slot < DNET_ENDPOINT_SLOTS ? run->slot : 0, verdict = verdict_of(run, reason), index;
 	struct dnet_counter *counter;
 
+	if (run->asked)
+		count_rules(&run->question);
 	if (class == DNET_CLASS_PASS) {
 		index = dnet_pass_index(slot, run->direction, reason);
 		counter = bpf_map_lookup_elem(&pass_counters, &index);

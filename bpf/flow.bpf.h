@@ -34,9 +34,21 @@ static __always_inline __u32 flow_key(struct dnet_flow_key *key, const struct dn
 	return 1;
 }
 
-static __always_inline bool flow_expired(const struct dnet_flow *flow, __u8 proto, __u64 now)
+/* Not static: the compiler would put 32 constant bytes into a section that libbpf 1.1 does not know. */
+const __u32 timeout_standard[DNET_TIMEOUT_COUNT] = {
+#define X(NAME, key, seconds) [DNET_TIMEOUT_##NAME] = seconds,
+	DNET_TIMEOUTS(X)
+#undef X
+};
+
+static __always_inline bool flow_expired(const struct dnet_flow *flow, __u8 proto, const struct dnet_state *current, __u64 now)
 {
-	return (__s64)(now - flow->last_seen_ns) > (__s64)dnet_flow_timeout_ns(proto, flow->state);
+	__u32 which = dnet_flow_timeout(proto, flow->state, flow->fin_seen);
+	__u32 seconds = current->timeout_sec[which];
+
+	if (!seconds)
+		seconds = timeout_standard[which];
+	return (__s64)(now - flow->last_seen_ns) > (__s64)(seconds * 1000000000ull);
 }
 
 /* Account a packet of a flow that passes. @sender: index of its source in the key. */
@@ -74,7 +86,7 @@ static __always_inline void flow_begin(struct dnet_flow *flow, __u32 selector, _
  * sent it, so it must go to the quoted source: else a container could send anything to anybody behind a quoted header.
  * *ret_own: index of the side that had sent the quoted packet.
  */
-static __always_inline struct dnet_flow *flow_of_icmp_error(struct __sk_buff *skb, const struct packet *packet, __u32 *ret_own,
+static __noinline struct dnet_flow *flow_of_icmp_error(struct __sk_buff *skb, const struct packet *packet, __u32 *ret_own,
 							    __u8 *ret_proto)
 {
 	struct { __be16 src, dst; __be16 id, rest; } ports;

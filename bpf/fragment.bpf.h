@@ -20,7 +20,7 @@ static __always_inline void fragment_key(struct dnet_fragment_key *key, const st
 	key->direction = direction;
 }
 
-static __always_inline void fragment_first_passed(const struct packet *packet, __u32 ifindex, __u32 direction, __u64 now)
+static __noinline void fragment_first_passed(const struct packet *packet, __u32 ifindex, __u32 direction, __u64 now)
 {
 	struct dnet_fragment_key key;
 
@@ -28,7 +28,7 @@ static __always_inline void fragment_first_passed(const struct packet *packet, _
 	bpf_map_update_elem(&fragments, &key, &now, BPF_ANY);
 }
 
-static __always_inline enum dnet_reason fragment_later(const struct packet *packet, __u32 ifindex, __u32 direction, __u64 now)
+static __noinline enum dnet_reason fragment_later(const struct packet *packet, __u32 ifindex, __u32 direction, __u64 now)
 {
 	struct dnet_fragment_key key;
 	__u64 *passed;

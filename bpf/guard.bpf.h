@@ -5,26 +5,11 @@
 
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "place.bpf.h"
 
 static __always_inline bool mac_same(const __u8 *a, const __u8 *b)
 {
 	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5])) == 0;
-}
-
-static __always_inline __u32 owner_of(const struct dnet_addr *addr, __u32 bridge_ifindex)
-{
-	struct dnet_address_key key = { .addr = *addr, .bridge_ifindex = bridge_ifindex };
-	__u32 *id = bpf_map_lookup_elem(&addresses, &key);
-
-	return id ? *id : 0;
-}
-
-static __always_inline __u32 place_of(const struct dnet_addr *addr)
-{
-	struct dnet_place_key key = { .prefix_len = 128, .addr = *addr };
-	__u32 *place = bpf_map_lookup_elem(&places, &key);
-
-	return place ? *place : DNET_PLACE_NONE;
 }
 
 static __always_inline bool link_local(const struct dnet_addr *addr)
@@ -42,7 +27,7 @@ static __always_inline bool owns(const struct dnet_endpoint *endpoint, const str
 	return link_local(addr) && place_of(addr) != DNET_PLACE_HOST;
 }
 
-static __always_inline enum dnet_reason guard_arp(struct __sk_buff *skb, const struct dnet_endpoint *endpoint)
+static __noinline enum dnet_reason guard_arp(struct __sk_buff *skb, const struct dnet_endpoint *endpoint)
 {
 	struct {
 		__be16 hardware, protocol;
@@ -65,7 +50,7 @@ static __always_inline enum dnet_reason guard_arp(struct __sk_buff *skb, const s
 }
 
 /* A neighbor advertisement, or a solicitation that probes for a duplicate (source ::), claims its target. */
-static __always_inline enum dnet_reason guard_neighbor(struct __sk_buff *skb, const struct packet *packet,
+static __noinline enum dnet_reason guard_neighbor(struct __sk_buff *skb, const struct packet *packet,
 						       const struct dnet_endpoint *endpoint)
 {
 	struct dnet_addr target;

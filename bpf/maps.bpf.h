@@ -13,6 +13,7 @@
 #include <dnetbpf/flow.h>
 #include <dnetbpf/limits.h>
 #include <dnetbpf/policy.h>
+#include <dnetbpf/set.h>
 
 /* Written by the user side, read here. */
 
@@ -34,7 +35,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, DNET_MAX_ENDPOINTS);
+	__uint(max_entries, DNET_ENDPOINT_SLOTS);
 	__type(key, __u32);
 	__type(value, struct dnet_endpoint);
 } endpoints SEC(".maps");
@@ -96,7 +97,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, DNET_MAX_PEER_ROWS);
+	__uint(max_entries, DNET_ARENAS * DNET_MAX_PEER_ROWS);
 	__type(key, struct dnet_peer_key);
 	__type(value, __u32);
 } peer_rows SEC(".maps");
@@ -104,10 +105,24 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, DNET_MAX_PREFIX_ROWS);
+	__uint(max_entries, DNET_ARENAS * DNET_MAX_PREFIX_ROWS);
 	__type(key, struct dnet_prefix_key);
 	__type(value, __u32);
 } prefix_rows SEC(".maps");
+
+/* The inner maps are as large as their tables, which BPF_F_INNER_MAP permits; one entry is the template's size alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, DNET_ARENAS * DNET_SET_FAMILIES);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(map_flags, DNET_SET_MAP_FLAGS);
+		__uint(max_entries, 1);
+		__type(key, __u32);
+		__type(value, __u64);
+	});
+} sets SEC(".maps");
 
 /* Written here, read by the user side. */
 
@@ -128,7 +143,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, DNET_MAX_ENDPOINTS * DNET_DIRECTIONS * DNET_PASS_SPAN);
+	__uint(max_entries, DNET_ENDPOINT_SLOTS * DNET_DIRECTIONS * DNET_PASS_SPAN);
 	__type(key, __u32);
 	__type(value, struct dnet_counter);
 } pass_counters SEC(".maps");
@@ -136,7 +151,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, DNET_MAX_ENDPOINTS * DNET_DIRECTIONS * 2 * DNET_DENY_SPAN);
+	__uint(max_entries, DNET_ENDPOINT_SLOTS * DNET_DIRECTIONS * 2 * DNET_DENY_SPAN);
 	__type(key, __u32);
 	__type(value, struct dnet_counter);
 } deny_counters SEC(".maps");
@@ -152,7 +167,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, DNET_MAX_ENDPOINTS);
+	__uint(max_entries, DNET_ENDPOINT_SLOTS);
 	__type(key, __u32);
 	__type(value, struct dnet_event_budget);
 } event_budgets SEC(".maps");

@@ -29,7 +29,7 @@
 #define PACKET_ICMP_ERROR	(1u << 5)
 #define PACKET_NEIGHBOR		(1u << 6)	/* ICMPv6 RS, NS, NA, MLD on the link; IGMP to a group */
 #define PACKET_ROUTER_MESSAGE	(1u << 7)	/* RA, redirect; of both families */
-#define PACKET_MULTICAST	(1u << 8)	/* by its destination address; IPv4 limited broadcast too */
+#define PACKET_GROUP		(1u << 8)	/* its destination is one, see addr_group() */
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -74,6 +74,13 @@ static __always_inline bool addr_same(const struct dnet_addr *a, const struct dn
 static __always_inline bool addr_v4_mapped(const struct dnet_addr *addr)
 {
 	return addr->quad[0] == 0 && addr->word_be[2] == bpf_htonl(0xffff);
+}
+
+/* Multicast of both families, IPv4 limited broadcast. */
+static __always_inline bool addr_group(const struct dnet_addr *addr)
+{
+	return addr->byte[0] == 0xff ||
+	       (addr_v4_mapped(addr) && ((addr->byte[12] & 0xf0) == 224 || addr->word_be[3] == 0xffffffff));
 }
 
 static __always_inline bool addr_unspecified(const struct dnet_addr *addr)
@@ -195,13 +202,13 @@ static __always_inline enum dnet_reason parse_v4(struct __sk_buff *skb, __u32 of
 	addr_from_v4(&packet->src, ip.saddr);
 	addr_from_v4(&packet->dst, ip.daddr);
 	packet->flags |= PACKET_IP;
-	if ((ip.daddr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || ip.daddr == bpf_htonl(0xffffffff))
-		packet->flags |= PACKET_MULTICAST;
+	if (addr_group(&packet->dst))
+		packet->flags |= PACKET_GROUP;
 	packet->proto = ip.protocol;
 	packet->l4_offset = offset + header;
 	packet->header_bytes = packet->l4_offset;
 	/* IGMP to a group is to IPv4 what MLD is to IPv6. */
-	if (ip.protocol == IPPROTO_IGMP && packet->flags & PACKET_MULTICAST)
+	if (ip.protocol == IPPROTO_IGMP && packet->flags & PACKET_GROUP)
 		packet->flags |= PACKET_NEIGHBOR;
 	fragment = bpf_ntohs(ip.frag_off);
 	if (fragment & 0x3fff) {	/* more fragments, or an offset */
@@ -230,8 +237,8 @@ static __always_inline enum dnet_reason parse_v6(struct __sk_buff *skb, __u32 of
 	/* No such packet is valid on a wire (RFC 4942, 2.2), and here it would be taken for IPv4. */
 	if (addr_v4_mapped(&packet->src) || addr_v4_mapped(&packet->dst))
 		return DNET_REASON_MALFORMED;
-	if (packet->dst.byte[0] == 0xff)
-		packet->flags |= PACKET_MULTICAST;
+	if (addr_group(&packet->dst))
+		packet->flags |= PACKET_GROUP;
 	next = ip.nexthdr;
 	offset += sizeof(ip);
 	/* Unrolled: the compiler may make the loop's back edge a fall-through, which the verifier of 6.1 refuses. */
@@ -273,8 +280,8 @@ static __always_inline enum dnet_reason parse_v6(struct __sk_buff *skb, __u32 of
 	return DNET_REASON_HEADERS_TOO_DEEP;
 }
 
-/* 0: parsed (an unknown ethertype too: neither PACKET_IP nor PACKET_ARP is set); else a FAIL reason. What was understood
- * before a failure is in @packet, for the report. A global function, so that the verifier walks the loop over extension
+/* @packet begins as zeros. 0: parsed (an unknown ethertype too: neither PACKET_IP nor PACKET_ARP is set); else a FAIL reason. What
+ * was understood before a failure is in @packet, for the report. A global function, so that the verifier walks the loop over extension
  * headers once and not for every path behind it. */
 __noinline int parse_packet(struct __sk_buff *skb, struct packet *packet)
 {
@@ -282,7 +289,6 @@ __noinline int parse_packet(struct __sk_buff *skb, struct packet *packet)
 
 	if (!packet)
 		return DNET_REASON_MALFORMED;
-	__builtin_memset(packet, 0, sizeof(*packet));
 	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) < 0)
 		return DNET_REASON_MALFORMED;
 	__builtin_memcpy(packet->mac_dst, eth.h_dest, 6);

@@ -1,124 +1,105 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The verdict of an endpoint's policy on one question. No side effects. */
+/* The verdict of an endpoint's policy on one question. Writes nothing but the question. */
 #ifndef DNETBPF_POLICY_BPF_H
 #define DNETBPF_POLICY_BPF_H
 
 #include "classify.bpf.h"
-#include "guard.bpf.h"
-
-/* skb->pkt_type */
-#define PKT_HOST 0
-#define PKT_OUTGOING 4
+#include "place.bpf.h"
 
 /* What the peer is, by its address alone: for what a container sends. */
-static __always_inline void peer_by_address(struct question *question, const struct dnet_addr *addr, __u32 bridge_ifindex)
+static __always_inline void peer_by_address(struct question *question, __u32 bridge_ifindex)
 {
-	question->peer_class = DNET_PEER_OTHER;
-	question->peer_endpoint = owner_of(addr, bridge_ifindex);
+	__u32 place;
+
+	if (addr_group(&question->peer))
+		return;
+	/* Under its own bridge stand also the addresses that an endpoint's container has elsewhere: they are not the way there. */
+	question->peer_endpoint = owner_of(&question->peer, 0);
 	if (!question->peer_endpoint && bridge_ifindex)
-		question->peer_endpoint = owner_of(addr, 0);
+		question->peer_endpoint = owner_of(&question->peer, bridge_ifindex);
 	if (question->peer_endpoint)
 		return;
-	switch (place_of(addr)) {
-	case DNET_PLACE_HOST:
+	place = place_of(&question->peer);
+	question->scope_known = 1;
+	if (place == DNET_PLACE_HOST)
 		question->peer_class = DNET_PEER_HOST;
-		return;
-	case DNET_PLACE_DOCKER:
-		return;
-	}
-	if (addr->byte[0] == 0xff ||
-	    (addr->quad[0] == 0 && addr->word_be[2] == bpf_htonl(0xffff) && addr->byte[12] >= 224 && addr->byte[12] < 240) ||
-	    (addr->quad[0] == 0 && addr->word_be[2] == bpf_htonl(0xffff) && addr->word_be[3] == 0xffffffff))
-		return;
-	question->peer_class = DNET_PEER_OUTSIDE;
+	else if (place != DNET_PLACE_DOCKER)
+		question->peer_class = scope_of_place(place);
 }
-
-#define ORIGIN_UNKNOWN_PORT 1	/* a port of a Docker bridge that is not under enforcement */
 
 /*
  * What the peer is, by the interface that its packet came from: for what a container receives. On one bridge that is the
- * sender's own port, so that a borrowed address gains nothing. @bridged: the bridge forwarded it from another port.
- * Returns 0 or ORIGIN_UNKNOWN_PORT.
+ * sender's own port, so that a borrowed address gains nothing.
  */
-static __always_inline int peer_by_origin(struct question *question, const struct dnet_addr *addr, __u32 origin_ifindex,
-					  bool bridged)
+static __always_inline void peer_by_origin(struct question *question)
 {
-	struct dnet_endpoint *endpoint;
-	__u32 *slot;
+	__u32 origin = question->origin_ifindex, slot;
+	const struct dnet_endpoint *endpoint;
 
-	question->peer_class = DNET_PEER_OTHER;
-	question->peer_endpoint = 0;
-	if (!origin_ifindex) {
+	if (!origin) {
 		question->peer_class = DNET_PEER_HOST;
-		return 0;
+		return;
 	}
-	slot = bpf_map_lookup_elem(&links, &origin_ifindex);
-	if (slot) {
-		endpoint = bpf_map_lookup_elem(&endpoints, slot);
-		if (endpoint && endpoint->ifindex == origin_ifindex) {
-			question->peer_endpoint = endpoint->id;
-			return 0;
-		}
-	}
-	if (bpf_map_lookup_elem(&bridges, &origin_ifindex)) {
+	endpoint = endpoint_of(origin, &slot);
+	if (endpoint) {
+		question->peer_endpoint = endpoint->id;
+	} else if (bridge_flags(origin)) {
 		/* Routed here from another Docker network; its guard vouches for the address. */
-		question->peer_endpoint = owner_of(addr, origin_ifindex);
-		return 0;
+		question->peer_endpoint = owner_of(&question->peer, origin);
+	} else if (!question->origin_bridged) {
+		question->peer_class = DNET_PEER_OUTSIDE;
+		question->peer_ifindex = origin;
 	}
-	if (bridged)
-		return ORIGIN_UNKNOWN_PORT;
-	question->peer_class = DNET_PEER_OUTSIDE;
-	return 0;
 }
 
-static __always_inline __u32 decide_layer(struct question *question, __u32 index, __u32 *ret_counter)
-{
-	struct dnet_ruleset *ruleset = bpf_map_lookup_elem(&rulesets, &index);
-	struct dnet_rule *rule;
-	__u32 rule_index;
-	int match;
-
-	if (!ruleset)
-		return DNET_REASON_TABLE_MISSING;
-	match = classify(question, ruleset, index);
-	if (match == CLASSIFY_NO_MATCH)
-		return DNET_REASON_DEFAULT_DENIED;
-	rule_index = ruleset->rule_base + match;
-	rule = bpf_map_lookup_elem(&rules, &rule_index);
-	if (match < 0 || !rule)
-		return DNET_REASON_TABLE_MISSING;
-	*ret_counter = rule->counter;
-	return rule->action == DNET_RULE_ALLOW ? DNET_REASON_POLICY_ALLOWED : DNET_REASON_POLICY_DENIED;
-}
+#define RULESETS (DNET_ARENAS * DNET_DIRECTIONS * DNET_LAYERS)
 
 /*
- * Every layer that governs the direction must let the packet through. A global function: the verifier checks it once, by
- * itself, and not once for each path that leads here.
+ * Every layer that governs the direction must let the packet through. What the host's layer lets through is not selected by
+ * that. A global function: see decide_layer().
  */
-__noinline int decide(struct question *question)
+__noinline int decide(struct question *question, const struct dnet_endpoint *endpoint)
 {
-	__u32 reason = DNET_REASON_UNSELECTED;
+	__u32 reason = DNET_REASON_UNSELECTED, first, flags = 0;
 
-	if (!question)
+	if (!question || !endpoint)
 		return DNET_REASON_TABLE_MISSING;
+	first = (question->arena * DNET_DIRECTIONS + question->asked) * DNET_LAYERS;
+	if (first > RULESETS - DNET_LAYERS)
+		return DNET_REASON_TABLE_MISSING;
+	if (question->asked == DNET_EGRESS || question->origin_ifindex == DNET_ORIGIN_UNKNOWN)
+		peer_by_address(question, endpoint->bridge_ifindex);
+	else
+		peer_by_origin(question);
+	for (__u32 layer = 0; layer < DNET_LAYERS; layer++) {
+		__u32 local = (&endpoint->ruleset[0][0][0])[first + layer];
+		__u32 index = local ? question->arena * DNET_MAX_RULESETS + local : 0;
+		struct dnet_ruleset *ruleset = bpf_map_lookup_elem(&rulesets, &index);	/* 6.1 takes no key from *question */
+
+		question->rule[layer] = DNET_NO_RULE;
+		question->ruleset[layer] = index;
+		if (ruleset)
+			flags |= ruleset->flags;
+	}
+	/* Here and not where they are needed: stacks of functions that call each other add up, to 512 bytes at most. */
+	if (flags & DNET_RULESET_HAS_SCOPES)
+		find_scope(question);
+	if (flags & DNET_RULESET_HAS_SETS)
+		find_set(question);
 	question->layer = DNET_LAYER_FILE;
-	question->rule_counter[DNET_LAYER_FILE] = DNET_NO_RULE;
-	question->rule_counter[DNET_LAYER_LABELS] = DNET_NO_RULE;
-	if (question->ruleset[DNET_LAYER_FILE])
-		reason = decide_layer(question, question->ruleset[DNET_LAYER_FILE], &question->rule_counter[DNET_LAYER_FILE]);
-	if (dnet_reason_class(reason) == DNET_CLASS_PASS && question->ruleset[DNET_LAYER_LABELS]) {
-		question->layer = DNET_LAYER_LABELS;
-		reason = decide_layer(question, question->ruleset[DNET_LAYER_LABELS], &question->rule_counter[DNET_LAYER_LABELS]);
+	for (__u32 layer = 0; layer < DNET_LAYERS; layer++) {
+		__u32 answer;
+
+		if (!question->ruleset[layer])
+			continue;
+		question->layer = layer;
+		answer = decide_layer(question, layer);
+		if (layer != DNET_LAYER_HOST || dnet_reason_class(answer) != DNET_CLASS_PASS)
+			reason = answer;
+		if (dnet_reason_class(reason) != DNET_CLASS_PASS)
+			break;
 	}
 	return reason;
-}
-
-/* The ruleset of a layer as an index over both arenas. */
-static __always_inline __u32 ruleset_of(const struct dnet_endpoint *endpoint, __u32 arena, __u32 direction, __u32 layer)
-{
-	__u32 local = endpoint->ruleset[arena & 1][direction & 1][layer & 1];
-
-	return local ? (arena & 1) * DNET_MAX_RULESETS + local : 0;
 }
 
 #endif

@@ -27,11 +27,14 @@ struct dnet_address_key {
 };
 DNET_ASSERT_SIZE(struct dnet_address_key, 20);
 
-/* Map `places` (LPM): what an address is that is no endpoint's. */
+/* Map `places` (LPM): what an address is that is no endpoint's. The host and Docker come first: an entry of the registries
+ * inside a Docker subnet is left out. What has no entry at all is globally reachable. */
 enum dnet_place {
 	DNET_PLACE_NONE = 0,
 	DNET_PLACE_HOST = 1,	/* an address of this host, every bridge's gateway address included */
 	DNET_PLACE_DOCKER = 2,	/* inside the subnet of a Docker network */
+	DNET_PLACE_LAN = 3,	/* private-use, shared (CGNAT), link-local, unique-local; without metadata addresses */
+	DNET_PLACE_SPECIAL = 4,	/* not globally reachable by IANA's special-purpose registries, or a metadata address */
 };
 
 struct dnet_place_key {

@@ -5,6 +5,7 @@
 
 #include <dnetbpf/abi.h>
 #include <dnetbpf/direction.h>
+#include <dnetbpf/flow.h>
 #include <dnetbpf/reason.h>
 
 struct dnet_counter {
@@ -42,7 +43,7 @@ struct dnet_event_budget {
 };
 DNET_ASSERT_SIZE(struct dnet_event_budget, 24);
 
-/* Map `state`, an array of one. Written by the user side, but for the two counters at the end. */
+/* Map `state`, an array of one. Written by the user side, but for events_lost and flow_inserts. */
 struct dnet_state {
 	__u32 abi_version;
 	__u32 version;		/* the arena in force is version % DNET_ARENAS */
@@ -53,7 +54,10 @@ struct dnet_state {
 	__u32 reserved;
 	__u64 events_lost;	/* the ring buffer was full */
 	__u64 flow_inserts;	/* entries ever made in `flows` */
+	__u32 next_set_class;	/* classes of sets below it have been given out, see dnetbpf/set.h; at least 1 */
+	__u32 timeout_sec[DNET_TIMEOUT_COUNT];	/* idle times of flows; 0: the standard one of DNET_TIMEOUTS */
+	__u32 reserved_end;
 };
-DNET_ASSERT_SIZE(struct dnet_state, 48);
+DNET_ASSERT_SIZE(struct dnet_state, 88);
 
 #endif

@@ -32,7 +32,7 @@ struct dnet_endpoint {
 	__u16 reserved;
 	__u32 ruleset[DNET_ARENAS][DNET_DIRECTIONS][DNET_LAYERS];	/* local ids, 0 = not governed */
 };
-DNET_ASSERT_SIZE(struct dnet_endpoint, 72);
+DNET_ASSERT_SIZE(struct dnet_endpoint, 112);
 
 /*
  * Map `bridges`, a hash by ifindex: Docker's bridges. Sealed: every port is a container's and carries our programs, or is about

@@ -22,11 +22,13 @@ enum dnet_flow_state {
 	DNET_FLOW_CLOSING = 2,		/* TCP: RST, or FIN from both */
 };
 
+#define DNET_ORIGIN_UNKNOWN 0xffffffffu	/* no packet of the initiator has been seen here yet: the peer is known by its address */
+
 /* What one end's policy said of this flow. Valid while endpoint and generation are the current ones. */
 struct dnet_flow_end {
 	__u32 endpoint_id;	/* which endpoint let it pass; 0: none has yet */
 	__u32 generation;
-	__u32 origin_ifindex;	/* ingress: the interface that the initiator's first packet came from, 0 = this host */
+	__u32 origin_ifindex;	/* ingress: the interface that the initiator's packets come from, 0 = this host; or DNET_ORIGIN_UNKNOWN */
 	__u32 origin_bridged;	/* 1: a port of the container's own bridge that is not under enforcement may be the origin */
 };
 DNET_ASSERT_SIZE(struct dnet_flow_end, 16);
@@ -42,24 +44,36 @@ struct dnet_flow {
 };
 DNET_ASSERT_SIZE(struct dnet_flow, 48);
 
-/* Idle time after which an entry counts as absent and is removed. Seconds. */
-#define DNET_TIMEOUT_TCP_NEW_SEC		60
-#define DNET_TIMEOUT_TCP_ESTABLISHED_SEC	432000	/* 5 days, as nf_conntrack has it */
-#define DNET_TIMEOUT_TCP_CLOSING_SEC		10
-#define DNET_TIMEOUT_UDP_NEW_SEC		30
-#define DNET_TIMEOUT_UDP_ESTABLISHED_SEC	120
-#define DNET_TIMEOUT_OTHER_SEC			30
+/*
+ * Idle time after which an entry counts as absent and is removed; `timeouts:` of the policy file sets them. X(NAME, key, seconds);
+ * the seconds are what holds without a setting. They are in dnet_state.timeout_sec.
+ */
+#define DNET_TIMEOUTS(X) \
+	X(TCP_NEW,		"tcp-new",		60)	/* only one side was heard */ \
+	X(TCP_ESTABLISHED,	"tcp-established",	432000)	/* 5 days, as nf_conntrack has it */ \
+	X(TCP_HALF_CLOSED,	"tcp-half-closed",	3600)	/* FIN from one side */ \
+	X(TCP_CLOSED,		"tcp-closed",		10)	/* RST, or FIN from both */ \
+	X(UDP_NEW,		"udp-new",		30) \
+	X(UDP_ESTABLISHED,	"udp-established",	120) \
+	X(ICMP,			"icmp",			30) \
+	X(OTHER,		"other",		600)
 
-static inline __u64 dnet_flow_timeout_ns(__u8 proto, __u8 state)
+enum dnet_timeout {
+#define X(NAME, key, seconds) DNET_TIMEOUT_##NAME,
+	DNET_TIMEOUTS(X)
+#undef X
+	DNET_TIMEOUT_COUNT,
+};
+
+/* Which of them holds for a flow. */
+static inline __u32 dnet_flow_timeout(__u8 proto, __u8 state, __u8 fin_seen)
 {
-	__u64 sec = DNET_TIMEOUT_OTHER_SEC;
-
 	if (proto == 6)
-		sec = state == DNET_FLOW_ESTABLISHED ? DNET_TIMEOUT_TCP_ESTABLISHED_SEC :
-		      state == DNET_FLOW_NEW ? DNET_TIMEOUT_TCP_NEW_SEC : DNET_TIMEOUT_TCP_CLOSING_SEC;
-	else if (proto == 17)
-		sec = state == DNET_FLOW_ESTABLISHED ? DNET_TIMEOUT_UDP_ESTABLISHED_SEC : DNET_TIMEOUT_UDP_NEW_SEC;
-	return sec * 1000000000ull;
+		return state == DNET_FLOW_CLOSING ? DNET_TIMEOUT_TCP_CLOSED : state == DNET_FLOW_NEW ? DNET_TIMEOUT_TCP_NEW :
+		       fin_seen ? DNET_TIMEOUT_TCP_HALF_CLOSED : DNET_TIMEOUT_TCP_ESTABLISHED;
+	if (proto == 17)
+		return state == DNET_FLOW_ESTABLISHED ? DNET_TIMEOUT_UDP_ESTABLISHED : DNET_TIMEOUT_UDP_NEW;
+	return proto == 1 || proto == 58 ? DNET_TIMEOUT_ICMP : DNET_TIMEOUT_OTHER;
 }
 
 /* Map `fragments`, an LRU hash: a fragmented datagram whose first fragment was allowed at this interface. */

@@ -4,6 +4,7 @@
 #define DNETBPF_LIMITS_H
 
 #define DNET_MAX_ENDPOINTS	4096	/* container interfaces under enforcement at once */
+#define DNET_ENDPOINT_SLOTS	(DNET_MAX_ENDPOINTS + 1)	/* slot 0 stands for "no endpoint" */
 #define DNET_MAX_ADDRESSES	32768	/* addresses of all endpoints, two entries each (see address.h) */
 #define DNET_MAX_BRIDGES	1024	/* Docker bridges */
 #define DNET_MAX_PLACES		16384	/* host addresses and Docker subnets */
@@ -11,13 +12,18 @@
 #define DNET_MAX_FRAGMENTS	8192	/* fragmented datagrams in flight */
 #define DNET_MAX_RULES		1024	/* rules of one ruleset */
 #define DNET_ROW_WORDS		(DNET_MAX_RULES / 64)
-#define DNET_MAX_RULESETS	8192	/* per arena */
-#define DNET_MAX_BOUNDS		262144	/* port boundaries of all rulesets, per arena */
+#define DNET_MAX_POLICIES	4096	/* in the policy file and what it includes */
+#define DNET_MAX_RULESETS	16384	/* per arena */
+#define DNET_MAX_BOUNDS		524288	/* port boundaries of all rulesets, per arena */
 #define DNET_MAX_ROW_WORDS	524288	/* 64-bit words of all rows, per arena */
-#define DNET_MAX_RULE_ENTRIES	65536	/* rules of all rulesets, per arena */
-#define DNET_MAX_PEER_ROWS	262144	/* (ruleset, endpoint) pairs */
-#define DNET_MAX_PREFIX_ROWS	262144	/* (ruleset, prefix) pairs */
-#define DNET_MAX_RULE_COUNTERS	65536	/* rules whose hits are counted */
+#define DNET_MAX_RULE_ENTRIES	131072	/* rules of all rulesets, per arena */
+#define DNET_MAX_PEER_ROWS	131072	/* (ruleset, endpoint, interface or class of sets) pairs, per arena */
+#define DNET_MAX_PREFIX_ROWS	131072	/* (ruleset, prefix) pairs, per arena */
+#define DNET_MAX_RULE_COUNTERS	131072	/* rules whose hits are counted */
+#define DNET_MAX_SETS		1024	/* sets of a configuration */
+#define DNET_MAX_SET_PREFIXES	1000000	/* prefixes of all sets */
+#define DNET_MAX_SET_RANGES	2097152	/* ranges of a family: a prefix makes at most two boundaries */
+#define DNET_MAX_SET_CLASSES	65536	/* combinations of sets that some address is in */
 #define DNET_EVENT_RING_BYTES	(1 << 20)
 
 #define DNET_MAX_IPV6_EXTENSIONS 6	/* extension headers that are walked before the packet is refused */

@@ -51,6 +51,8 @@ void link_close(struct mnl_socket *socket);
 int link_add_bridge(struct mnl_socket *socket, const char *name, struct error *error);
 /* A veth in LINK_GROUP, and its peer, which is up. */
 int link_add_veth(struct mnl_socket *socket, const char *name, const char *peer, struct error *error);
+/* The same, a port of @bridge and up: as a container's is that has started. */
+int link_add_port(struct mnl_socket *socket, const char *name, const char *peer, int bridge, struct error *error);
 int link_join(struct mnl_socket *socket, int ifindex, int master, struct error *error);
 int link_up(struct mnl_socket *socket, int ifindex, struct error *error);
 /* All of LINK_GROUP in one request. */
@@ -61,11 +63,27 @@ int daemon_start(const char *program, const char *const *arguments, pid_t *ret_p
 /* Wait until that many interfaces are in that state. */
 int daemon_wait(const char *state, int count, struct error *error);
 void daemon_stop(pid_t pid);
+/* What it says to Prometheus; owned by the caller. */
+int metrics_fetch(char **ret, struct error *error);
+
+/* A line "NAME: NUMBER ..." of a file in /proc; -1: not there. */
+long long number_of(const char *path, const char *name);
+/* Of a process, MiB: what is resident, what of it is its own (anonymous), and what is the kernel's tables, mapped. */
+struct usage {
+	double resident, own, mapped;
+};
+void usage_of(pid_t pid, struct usage *ret);
+/* What the kernel itself takes for the maps of a process, MiB, each counted once. */
+double map_mebibytes(pid_t pid);
 
 /* The measurements. They print; 0, or a negative errno when one failed. */
 int bench_programs(void);
+int bench_curves(void);
+int bench_verifier(void);
+int bench_sets(void);
+int bench_reload(const char *program);
+int bench_memory(const char *program);
 int bench_attach(void);
 int bench_starts(const char *program);
-int bench_memory(const char *program);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "control/client.h"
 
 #define LOG PLACE_DIRECTORY "/daemon.log"
+#define METRICS_PORT 9469
 #define MAX_ARGUMENTS 32
 #define PATIENCE_MS 30000
 
@@ -106,6 +109,30 @@ int daemon_wait(const char *state, int count, struct error *error)
 		pause_ms(20);
 	}
 	return error_set(error, -ETIMEDOUT, "%d interfaces were to be %s, %d are", count, state, (int)seen);
+}
+
+int metrics_fetch(char **ret, struct error *error)
+{
+	static const char request[] = "GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(METRICS_PORT), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_free_ char *text = NULL;
+	char buffer[65536];
+	size_t length;
+	FILE *file;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    write(fd, request, sizeof(request) - 1) != sizeof(request) - 1)
+		return error_set(error, -errno, "cannot ask for the metrics: %s", strerror(errno));
+	file = open_memstream(&text, &length);
+	if (!file)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (ssize_t size; (size = read(fd, buffer, sizeof(buffer))) > 0;)
+		fwrite(buffer, 1, size, file);
+	if (fclose(file) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	*ret = TAKE_PTR(text);
+	return 0;
 }
 
 void daemon_stop(pid_t pid)

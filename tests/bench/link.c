@@ -122,6 +122,15 @@ int link_up(struct mnl_socket *socket, int ifindex, struct error *error)
 	return ask(socket, header, "set an interface up", error);
 }
 
+int link_add_port(struct mnl_socket *socket, const char *name, const char *peer, int bridge, struct error *error)
+{
+	int r = link_add_veth(socket, name, peer, error), ifindex = (int)if_nametoindex(name);
+
+	if (r == 0)
+		r = link_join(socket, ifindex, bridge, error);
+	return r < 0 ? r : link_up(socket, ifindex, error);
+}
+
 int link_delete_group(struct mnl_socket *socket, struct error *error)
 {
 	char buffer[BUFFER_SIZE];

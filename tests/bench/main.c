@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* bench DNETBPF [programs|attach|starts|memory]... */
+/* bench DNETBPF [PART]... */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,9 @@
 
 static const char *dnetbpf;
 
-static int starts(void)
+static int reload(void)
 {
-	return bench_starts(dnetbpf);
+	return bench_reload(dnetbpf);
 }
 
 static int memory(void)
@@ -22,11 +22,29 @@ static int memory(void)
 	return bench_memory(dnetbpf);
 }
 
+static int starts(void)
+{
+	return bench_starts(dnetbpf);
+}
+
 /* The order in which they are printed: what decides a default comes last. */
 static const struct {
 	const char *name;
 	int (*run)(void);
-} parts[] = { { "programs", bench_programs }, { "memory", memory }, { "attach", bench_attach }, { "starts", starts } };
+} parts[] = {
+	{ "programs", bench_programs }, { "curves", bench_curves }, { "verifier", bench_verifier }, { "sets", bench_sets },
+	{ "reload", reload }, { "memory", memory }, { "attach", bench_attach }, { "starts", starts },
+};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: bench DNETBPF [PART]...\nparts:");
+	for (size_t i = 0; i < PARTS; i++)
+		fprintf(stderr, " %s", parts[i].name);
+	fprintf(stderr, "\n");
+	return 2;
+}
 
 int main(int argc, char **argv)
 {
@@ -35,9 +53,15 @@ int main(int argc, char **argv)
 	struct utsname name;
 	int failed = 0;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: bench DNETBPF [programs|memory|attach|starts]...\n");
-		return 2;
+	if (argc < 2)
+		return usage();
+	for (int i = 2; i < argc; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < PARTS; k++)
+			known = known || strcmp(argv[i], parts[k].name) == 0;
+		if (!known)
+			return usage();
 	}
 	if (geteuid() != 0) {
 		fprintf(stderr, "bench: run this as root: it makes namespaces and loads BPF programs\n");
@@ -55,7 +79,7 @@ int main(int argc, char **argv)
 	getloadavg(load, 1);
 	printf("%ld cores, Linux %s, load %.1f: compare only what stands in one run\n", sysconf(_SC_NPROCESSORS_ONLN), name.release,
 	       load[0]);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	for (size_t i = 0; i < PARTS; i++) {
 		bool wanted = argc == 2;
 
 		for (int k = 2; k < argc; k++)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What the daemon takes: memory with no and with many containers, and the time until it answers. */
-#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 #define BRIDGE "br-bench"
 #define CONFIG PLACE_DIRECTORY "/policy.yaml"
 #define INVENTORY PLACE_DIRECTORY "/inventory.yaml"
-#define MAX_MAPS 256
 
 static const int endpoint_counts[] = { 0, 200 };
 #define COUNTS (sizeof(endpoint_counts) / sizeof(endpoint_counts[0]))
@@ -23,49 +21,8 @@ struct memory_round {
 	const char *program;
 	int endpoints;
 	struct series ready, enforced;	/* ms */
-	struct series resident, anonymous, maps;	/* MiB */
+	struct series resident, anonymous, mapped, maps;	/* MiB */
 };
-
-/* A line "NAME: NUMBER ..." of a file in /proc; -1: not there. */
-static long long number_of(const char *path, const char *name)
-{
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (strncmp(line, name, strlen(name)) == 0)
-			return atoll(line + strlen(name));
-	return -1;
-}
-
-/* The kernel's own word on its maps, each counted once: a map can have several descriptors. */
-static double map_mebibytes(pid_t pid)
-{
-	long long known[MAX_MAPS], sum = 0;
-	size_t count = 0;
-	char path[300];
-	struct dirent *entry;
-	DIR *directory;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", pid);
-	directory = opendir(path);
-	while (directory && (entry = readdir(directory)) && count < MAX_MAPS) {
-		long long id;
-		size_t i = 0;
-
-		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", pid, entry->d_name);
-		id = number_of(path, "map_id:");
-		while (i < count && known[i] != id)
-			i++;
-		if (id < 0 || i < count)
-			continue;
-		known[count++] = id;
-		sum += number_of(path, "memlock:");
-	}
-	if (directory)
-		closedir(directory);
-	return (double)sum / 1048576;
-}
 
 static int write_files(int endpoints, struct error *error)
 {
@@ -90,16 +47,10 @@ static int make_veths(struct mnl_socket *socket, int count, struct error *error)
 
 	for (int i = 0; i < count && r == 0; i++) {
 		char name[IF_NAMESIZE], peer[IF_NAMESIZE];
-		int ifindex;
 
 		snprintf(name, sizeof(name), "veth%d", i);
 		snprintf(peer, sizeof(peer), "peer%d", i);
-		r = link_add_veth(socket, name, peer, error);
-		ifindex = (int)if_nametoindex(name);
-		if (r == 0)
-			r = link_join(socket, ifindex, (int)if_nametoindex(BRIDGE), error);
-		if (r == 0)
-			r = link_up(socket, ifindex, error);
+		r = link_add_port(socket, name, peer, (int)if_nametoindex(BRIDGE), error);
 	}
 	return r;
 }
@@ -110,7 +61,7 @@ static int body(void *context, struct error *error)
 	struct memory_round *round = context;
 	struct mnl_socket *socket = NULL;
 	double ready, start;
-	char path[64];
+	struct usage usage;
 	pid_t pid = 0;
 	int r = link_open(&socket, error);
 
@@ -126,9 +77,10 @@ static int body(void *context, struct error *error)
 	if (r == 0) {
 		series_add(&round->ready, ready);
 		series_add(&round->enforced, now_ms() - start);
-		snprintf(path, sizeof(path), "/proc/%d/status", pid);
-		series_add(&round->resident, (double)number_of(path, "VmRSS:") / 1024);
-		series_add(&round->anonymous, (double)number_of(path, "RssAnon:") / 1024);
+		usage_of(pid, &usage);
+		series_add(&round->resident, usage.resident);
+		series_add(&round->anonymous, usage.own);
+		series_add(&round->mapped, usage.mapped);
 		series_add(&round->maps, map_mebibytes(pid));
 	}
 	if (pid)
@@ -153,15 +105,15 @@ int bench_memory(const char *program)
 	if (r < 0)
 		return r;
 	printf("\nDaemon: median of %d interleaved rounds; MiB, ms (min..max)\n", ROUNDS);
-	printf("  %-12s %10s %10s %14s %10s  %-20s %10s  %-20s\n", "containers", "resident", "of it own", "kernel's maps", "", "run to status",
+	printf("  %-12s %10s %10s %14s %14s %10s  %-20s %10s  %-20s\n", "containers", "resident", "of it own", "of it mapped", "kernel's maps", "", "run to status",
 	       "", "run to all enforced");
 	for (size_t k = 0; k < COUNTS; k++) {
-		printf("  %-12d %10.1f %10.1f %14.1f ", rounds[k].endpoints, series_part(&rounds[k].resident, 0.5),
-		       series_part(&rounds[k].anonymous, 0.5), series_part(&rounds[k].maps, 0.5));
+		printf("  %-12d %10.1f %10.1f %14.1f %14.1f ", rounds[k].endpoints, series_part(&rounds[k].resident, 0.5),
+		       series_part(&rounds[k].anonymous, 0.5), series_part(&rounds[k].mapped, 0.5), series_part(&rounds[k].maps, 0.5));
 		series_print(&rounds[k].ready, 10, 0);
 		series_print(&rounds[k].enforced, 10, 0);
 		printf("\n");
 	}
-	printf("  Resident minus own: program text, libraries, and those pages of the kernel's maps that the daemon has touched.\n");
+	printf("  Mapped: those pages of the kernel's maps that the daemon has touched; the rest is program text and libraries.\n");
 	return 0;
 }

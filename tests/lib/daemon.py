@@ -144,7 +144,7 @@ class Daemon:
     # ---- asking
 
     def command(self, command, *words, **options):
-        return run(*self.place.inside(self.session.dnetbpf, command, "--control", self.control, *words),
+        return run(*self.place.inside(self.session.dnetbpf, *command.split(), "--control", self.control, *words),
                    env=self.session.env, **options)
 
     def json(self, command, *words):

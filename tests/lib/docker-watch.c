@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	struct docker_callbacks callbacks = { on_changed, on_connected };
 	struct event *links = NULL, *terminate, *interrupt;
 	struct watcher watcher = { .bridge = argc > 2 ? argv[2] : NULL };
-	struct error error = { "" };
+	struct error error = {};
 	int fd;
 
 	watcher.base = event_base_new();

@@ -13,6 +13,7 @@
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -128,64 +129,139 @@ static uint16_t fold_be(uint32_t sum)
 	return htons(~sum);
 }
 
+/* A UDP frame behind its Ethernet header; the ethertype is written, too. Returns its whole length. */
+static size_t udp_frame(uint8_t *frame, const char *from, const char *to, unsigned int from_port, unsigned int port, const char *payload)
+{
+	bool v6 = strchr(from, ':');
+	uint8_t *network = frame + 14;
+	size_t header = v6 ? 40 : 20, length = strlen(payload), size = 8 + length;
+	struct udphdr *udp = (struct udphdr *)(network + header);
+
+	frame[12] = (v6 ? ETH_P_IPV6 : ETH_P_IP) >> 8;
+	frame[13] = (v6 ? ETH_P_IPV6 : ETH_P_IP) & 255;
+	memcpy(udp + 1, payload, length);
+	*udp = (struct udphdr){ .source = htons(from_port), .dest = htons(port), .len = htons(size) };
+	if (v6) {
+		struct ip6_hdr *ip = (struct ip6_hdr *)network;
+
+		ip->ip6_flow = htonl(6u << 28);
+		ip->ip6_plen = htons(size);
+		ip->ip6_nxt = IPPROTO_UDP;
+		ip->ip6_hlim = 64;
+		if (inet_pton(AF_INET6, from, &ip->ip6_src) != 1 || inet_pton(AF_INET6, to, &ip->ip6_dst) != 1)
+			fail("from, to");
+		udp->check = fold_be(add_words(add_words(IPPROTO_UDP + size, &ip->ip6_src, 32), udp, size));
+	} else {
+		struct iphdr *ip = (struct iphdr *)network;
+
+		*ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .tot_len = htons(20 + size) };
+		if (inet_pton(AF_INET, from, &ip->saddr) != 1 || inet_pton(AF_INET, to, &ip->daddr) != 1)
+			fail("from, to");
+		ip->check = fold_be(add_words(0, ip, 20));
+	}
+	return 14 + header + size;
+}
+
+static size_t arp_frame(uint8_t *frame, const char *from, const char *to)
+{
+	static const uint8_t reply[8] = { 0, 1, 8, 0, 6, 4, 0, 2 };
+	uint8_t *arp = frame + 14;
+
+	frame[12] = ETH_P_ARP >> 8;
+	frame[13] = ETH_P_ARP & 255;
+	memcpy(arp, reply, 8);
+	memcpy(arp + 8, frame + 6, 6);
+	inet_pton(AF_INET, from, arp + 14);
+	memcpy(arp + 18, frame, 6);
+	inet_pton(AF_INET, to, arp + 24);
+	return 14 + 28;
+}
+
+static struct sockaddr_ll link_of(const char *name)
+{
+	return (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(name), .sll_halen = 6 };
+}
+
 /* arp=1 sends an ARP reply which claims that from= is at from-mac=, instead of UDP. */
 static int mode_spoof(const struct words *words)
 {
 	const char *name = need(words, 0, "INTERFACE"), *from = option(words, "from", ""), *to = option(words, "to", "");
-	struct sockaddr_ll link = { .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(name), .sll_halen = 6 };
-	uint8_t frame[256] = { 0 }, *network = frame + 14;
+	struct sockaddr_ll link = link_of(name);
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	bool v6 = strchr(from, ':');
 	unsigned long count = number(words, "count", 1);
+	uint8_t frame[256] = { 0 };
 	char payload[100];
-	size_t payload_length, size, header = v6 ? 40 : 20;
-	struct udphdr *udp = (struct udphdr *)(network + header);
+	size_t size;
 
 	mac_parse(option(words, "to-mac", NULL), frame);
 	mac_parse(option(words, "from-mac", NULL), frame + 6);
-	frame[12] = (v6 ? ETH_P_IPV6 : option(words, "arp", NULL) ? ETH_P_ARP : ETH_P_IP) >> 8;
-	frame[13] = (v6 ? ETH_P_IPV6 : option(words, "arp", NULL) ? ETH_P_ARP : ETH_P_IP) & 255;
 	for (unsigned long i = 0; i < count && !stopped; i++) {
-		if (option(words, "arp", NULL)) {
-			static const uint8_t reply[8] = { 0, 1, 8, 0, 6, 4, 0, 2 };
-
-			memcpy(network, reply, 8);
-			memcpy(network + 8, frame + 6, 6);
-			inet_pton(AF_INET, from, network + 14);
-			memcpy(network + 18, frame, 6);
-			inet_pton(AF_INET, to, network + 24);
-			size = 14 + 28;
-		} else {
-			payload_length = (size_t)snprintf(payload, sizeof(payload), PAYLOAD_MARK "%s:%lu", option(words, "tag", "spoof"), i);
-			memcpy(udp + 1, payload, payload_length);
-			size = 8 + payload_length;
-			*udp = (struct udphdr){ .source = htons(number(words, "from-port", 4000)),
-						.dest = htons(number(words, "port", 9)), .len = htons(size) };
-			if (v6) {
-				struct ip6_hdr *ip = (struct ip6_hdr *)network;
-
-				ip->ip6_flow = htonl(6u << 28);
-				ip->ip6_plen = htons(size);
-				ip->ip6_nxt = IPPROTO_UDP;
-				ip->ip6_hlim = 64;
-				if (inet_pton(AF_INET6, from, &ip->ip6_src) != 1 || inet_pton(AF_INET6, to, &ip->ip6_dst) != 1)
-					fail("from=, to=");
-				udp->check = fold_be(add_words(add_words(IPPROTO_UDP + size, &ip->ip6_src, 32), udp, size));
-			} else {
-				struct iphdr *ip = (struct iphdr *)network;
-
-				*ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
-						      .tot_len = htons(20 + size), .id = htons(i) };
-				if (inet_pton(AF_INET, from, &ip->saddr) != 1 || inet_pton(AF_INET, to, &ip->daddr) != 1)
-					fail("from=, to=");
-				ip->check = fold_be(add_words(0, ip, 20));
-			}
-			size += 14 + header;
-		}
+		snprintf(payload, sizeof(payload), PAYLOAD_MARK "%s:%lu", option(words, "tag", "spoof"), i);
+		if (option(words, "arp", NULL))
+			size = arp_frame(frame, from, to);
+		else
+			size = udp_frame(frame, from, to, number(words, "from-port", 4000), number(words, "port", 9), payload);
 		if (sendto(fd, frame, size, 0, (struct sockaddr *)&link, sizeof(link)) < 0)
 			fail(name);
 	}
 	printf("sent %lu\n", count);
+	return 0;
+}
+
+/* ---- hail: UDP from many ports, from one CPU, until it is stopped ---- */
+
+#define MAX_KINDS 64
+
+struct kind {
+	char tag[32], from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], mac[18];
+	unsigned int port, from_port;	/* from_port 0: another one for each packet */
+	unsigned long sent;
+};
+
+static int mode_hail(const struct words *words)
+{
+	static struct kind kinds[MAX_KINDS];
+	const char *name = need(words, 0, "INTERFACE"), *text;
+	unsigned long gap = number(words, "gap", 0), first = number(words, "first", 10000), span = number(words, "span", 10000);
+	struct sockaddr_ll link = link_of(name);
+	int fd = socket(AF_PACKET, SOCK_RAW, 0), count = 0;
+	uint8_t frame[256] = { 0 };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(number(words, "cpu", 0), &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		fail("cpu=");
+	mac_parse(option(words, "from-mac", NULL), frame + 6);
+	for (; count < MAX_KINDS && (text = argument(words, count + 1)); count++) {
+		struct kind *kind = &kinds[count];
+
+		if (sscanf(text, "%31[^,],%45[^,],%45[^,],%17[^,],%u,%u", kind->tag, kind->from, kind->to, kind->mac, &kind->port,
+			   &kind->from_port) < 5) {
+			fprintf(stderr, "packetprobe: '%s' is not TAG,FROM,TO,TO-MAC,PORT[,FROM-PORT]\n", text);
+			return 2;
+		}
+	}
+	puts("ready");
+	for (unsigned long i = 0; count && !stopped; i++) {
+		for (struct kind *kind = kinds; kind < kinds + count && !stopped; kind++) {
+			char payload[100];
+			size_t size;
+
+			snprintf(payload, sizeof(payload), PAYLOAD_MARK "%s:%lu", kind->tag, kind->sent);
+			mac_parse(kind->mac, frame);
+			size = udp_frame(frame, kind->from, kind->to, kind->from_port ? kind->from_port : first + i % span, kind->port,
+					 payload);
+			if (sendto(fd, frame, size, 0, (struct sockaddr *)&link, sizeof(link)) < 0)
+				fail(name);
+			kind->sent++;
+		}
+		if (gap)
+			pause_us(gap);
+	}
+	for (struct kind *kind = kinds; kind < kinds + count; kind++)
+		printf("sent %s %lu\n", kind->tag, kind->sent);
+	puts("end");
 	return 0;
 }
 
@@ -218,6 +294,7 @@ static int mode_programs(const struct words *words)
 static const struct mode modes[] = {
 	{ "sniff", "INTERFACE: a line for each marked datagram and TCP SYN that comes in", mode_sniff },
 	{ "spoof", "INTERFACE from= from-mac= to= to-mac= [port=] [count=] [tag=] [arp=1]: raw frames", mode_spoof },
+	{ "hail", "INTERFACE from-mac= [cpu=] [gap=US] [first=PORT] [span=PORTS] TAG,FROM,TO,TO-MAC,PORT[,FROM-PORT]...: until stopped", mode_hail },
 	{ "programs", "TCX programs of the interfaces here", mode_programs },
 	{ NULL, NULL, NULL },
 };

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """A place is a network namespace in which something happens: one that a test makes, or a container's."""
 
+import ctypes
 import os
 import re
+import socket
+import threading
 
 from lib.shell import Process, run, wait_until
 
@@ -10,6 +13,28 @@ from lib.shell import Process, run, wait_until
 PATIENCE_MS = 8000
 # ... and short for those that are to be denied: that they were is then shown by the event, not by the time.
 DENY_MS = 250
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+
+
+def _socket_in(net_path, family, kind, protocol):
+    """A thread of its own enters the namespace: sockets stay where they were made, and the thread ends."""
+    made, libc = [], ctypes.CDLL(None, use_errno=True)
+
+    def make():
+        with open(net_path) as namespace:
+            if libc.setns(namespace.fileno(), CLONE_NEWNET):
+                made.append(OSError(ctypes.get_errno(), f"setns({net_path})"))
+                return
+        try:
+            made.append(socket.socket(family, kind, protocol))
+        except OSError as problem:
+            made.append(problem)
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    if isinstance(made[0], Exception):
+        raise made[0]
+    return made[0]
 
 
 class Place:
@@ -77,6 +102,10 @@ class Place:
     def spoof(self, interface, **options):
         words = [f"{key.replace('_', '-')}={value}" for key, value in options.items()]
         return self.run(self.session.packetprobe, "spoof", interface, *words)
+
+    def socket(self, family, kind, protocol=0):
+        """A socket of this place for the test itself."""
+        return _socket_in(self.net_path(), family, kind, protocol)
 
     def sniff(self, interface):
         return Sniffer(self, interface)

@@ -86,6 +86,9 @@ class NetWorld(World):
                 words.append(f"service: {end['service']}")
             if end["labels"]:
                 words.append("labels: { " + ", ".join(f'{key}: "{value}"' for key, value in end["labels"].items()) + " }")
+            for key in ("resolvers", "image-labels"):
+                if end.get(key):
+                    words.append(f"{key}: [" + ", ".join(f'"{value}"' for value in end[key]) + "]")
             lines.append("  - { " + ", ".join(words) + " }")
         return "\n".join(lines) + "\n"
 

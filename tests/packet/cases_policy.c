@@ -207,21 +207,21 @@ const struct case_table policy_cases = { "policy", cases, COUNT(cases) };
 static const struct packet_case labels[] = {
 	{ "labels alone govern", "nothing", {
 		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "labels/own" },
-		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:81 tcp S", DENY(POLICY_DENIED), .rule = "labels/no", .layer = DNET_LAYER_LABELS },
-		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:82 tcp S", DENY(DEFAULT_DENIED), .layer = DNET_LAYER_LABELS },
+		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:81 tcp S", DENY(POLICY_DENIED), .rule = "labels/no", .layer = LAYER(LABELS) },
+		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:82 tcp S", DENY(DEFAULT_DENIED), .layer = LAYER(LABELS) },
 		{ "narrow > 198.18.3.2:1 -> 192.0.2.9:82 tcp S", PASS(UNSELECTED) } } },
 	{ "file and labels: both must allow", "file-on-lab", {
 		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "labels/own" },
 		{ "narrow < uplink 192.0.2.9:2 -> 198.18.3.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "lab/file" } } },
 	{ "file allows, labels deny", "file-on-lab", {
-		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:81 tcp S", DENY(POLICY_DENIED), .rule = "labels/no", .layer = DNET_LAYER_LABELS, .flow = "none" },
-		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:82 tcp S", DENY(DEFAULT_DENIED), .layer = DNET_LAYER_LABELS, .flow = "none" } } },
+		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:81 tcp S", DENY(POLICY_DENIED), .rule = "labels/no", .layer = LAYER(LABELS), .flow = "none" },
+		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:82 tcp S", DENY(DEFAULT_DENIED), .layer = LAYER(LABELS), .flow = "none" } } },
 	{ "labels allow, the file does not: they never widen it", "file-on-lab", {
-		{ "narrow < host 198.18.3.1:1 -> 198.18.3.2:80 tcp S", DENY(DEFAULT_DENIED), .layer = DNET_LAYER_FILE, .flow = "none" } } },
+		{ "narrow < host 198.18.3.1:1 -> 198.18.3.2:80 tcp S", DENY(DEFAULT_DENIED), .layer = LAYER(FILE), .flow = "none" } } },
 	{ "labels: add continues the file's list", "add-on-lab", {
 		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:82 tcp S", PASS(POLICY_ALLOWED), .rule = "lab/file" },
 		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:80 tcp S", PASS(POLICY_ALLOWED), .rule = "labels/own" },
-		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:81 tcp S", DENY(POLICY_DENIED), .rule = "labels/no", .layer = DNET_LAYER_FILE },
+		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:81 tcp S", DENY(POLICY_DENIED), .rule = "labels/no", .layer = LAYER(FILE) },
 		{ "narrow < uplink 192.0.2.9:1 -> 198.18.3.2:83 tcp S", DENY(DEFAULT_DENIED) } } },
 	{ "labels that cannot be read deny everything but address resolution", "nothing", {
 		{ "broken < uplink 192.0.2.9:1 -> 198.18.3.3:80 tcp S", DENY(POLICY_INVALID), .flow = "none" },
@@ -236,11 +236,11 @@ static const struct packet_case labels[] = {
 		{ "broken < uplink 192.0.2.9:1 -> 198.18.3.3:82 tcp S", PASS(UNSELECTED) } } },
 	{ "dnetbpf.mode: audit", "nothing", {
 		{ "trial < uplink 192.0.2.9:1 -> 198.18.3.4:80 tcp S", PASS(POLICY_ALLOWED), .rule = "labels/own" },
-		{ "trial < uplink 192.0.2.9:1 -> 198.18.3.4:81 tcp S", WOULD(DEFAULT_DENIED), .layer = DNET_LAYER_LABELS, .flow = "new" } } },
+		{ "trial < uplink 192.0.2.9:1 -> 198.18.3.4:81 tcp S", WOULD(DEFAULT_DENIED), .layer = LAYER(LABELS), .flow = "new" } } },
 	{ "an audit label does not weaken the file's enforcement", "file-on-lab", {
 		{ "trial < uplink 192.0.2.9:1 -> 198.18.3.4:99 tcp S", DENY(DEFAULT_DENIED) } } },
 	{ "an empty label denies its direction", "nothing", {
-		{ "shut > 198.18.3.5:1 -> 192.0.2.9:80 tcp S", DENY(DEFAULT_DENIED), .layer = DNET_LAYER_LABELS },
+		{ "shut > 198.18.3.5:1 -> 192.0.2.9:80 tcp S", DENY(DEFAULT_DENIED), .layer = LAYER(LABELS) },
 		{ "shut < uplink 192.0.2.9:1 -> 198.18.3.5:80 tcp S", PASS(UNSELECTED) },
 		{ "shut > 198.18.3.5:80 -> 192.0.2.9:1 tcp SA", PASS(ESTABLISHED) } } },
 };

@@ -170,29 +170,30 @@ static void ring_full(struct world *world)
 
 #define FILL_BATCH 8192
 
-/* As many connections of others as the table holds. */
-static bool fill_flows(struct world *world, char *problem, size_t size)
+/* @count connections of others, who were last heard @idle_ns ago. @first: numbers them. */
+static bool add_flows(struct world *world, uint32_t first, uint32_t count, enum dnet_flow_state state, uint64_t idle_ns, char *problem,
+		      size_t size)
 {
 	_cleanup_free_ struct dnet_flow_key *keys = calloc(FILL_BATCH, sizeof(*keys));
 	_cleanup_free_ struct dnet_flow *flows = calloc(FILL_BATCH, sizeof(*flows));
 	uint32_t made = 0;
 
 	for (uint32_t i = 0; keys && flows && i < FILL_BATCH; i++)
-		flows[i] = (struct dnet_flow){ .last_seen_ns = monotonic_ns(), .state = DNET_FLOW_ESTABLISHED };
-	while (keys && flows && made < DNET_MAX_FLOWS) {
-		uint32_t count = FILL_BATCH;
+		flows[i] = (struct dnet_flow){ .last_seen_ns = monotonic_ns() - idle_ns, .state = state };
+	while (keys && flows && made < count) {
+		uint32_t part = count - made < FILL_BATCH ? count - made : FILL_BATCH;
 
-		for (uint32_t i = 0; i < FILL_BATCH; i++) {
+		for (uint32_t i = 0; i < part; i++) {
 			keys[i] = (struct dnet_flow_key){ .proto = 6 };
-			memcpy(keys[i].addr[0].byte, &(uint32_t){ made + i }, 4);
+			memcpy(keys[i].addr[0].byte, &(uint32_t){ first + made + i }, 4);
 		}
-		if (bpf_map_update_batch(world->dataplane->flows_fd, keys, flows, &count, NULL) < 0)
+		if (bpf_map_update_batch(world->dataplane->flows_fd, keys, flows, &part, NULL) < 0)
 			break;
-		made += FILL_BATCH;
+		made += part;
 	}
-	if (made != DNET_MAX_FLOWS)
+	if (made != count)
 		snprintf(problem, size, "only %u entries could be made: %s", made, strerror(errno));
-	return made == DNET_MAX_FLOWS;
+	return made == count;
 }
 
 static void flow_table_full(struct world *world)
@@ -210,7 +211,7 @@ static void flow_table_full(struct world *world)
 	bool good = prepare(world, "web", problem, sizeof(problem)) && run_step(world, &before, problem, sizeof(problem));
 
 	/* One of the table's places is taken already, so the last of these finds none. */
-	if (good && fill_flows(world, problem, sizeof(problem)))
+	if (good && add_flows(world, 0, DNET_MAX_FLOWS, DNET_FLOW_ESTABLISHED, 0, problem, sizeof(problem)))
 		snprintf(problem, sizeof(problem), "the table took more than DNET_MAX_FLOWS entries");
 	else if (good)
 		problem[0] = '\0';
@@ -222,6 +223,68 @@ static void flow_table_full(struct world *world)
 	run_step(world, &after, problem, sizeof(problem));
 	tap(!problem[0], "a place that gets free in the table is used again", "%s", problem);
 	world_reset(world);
+}
+
+static bool only_these(void *context, uint32_t endpoint_id)
+{
+	return endpoint_id != *(const uint32_t *)context;
+}
+
+static void sweep(struct world *world)
+{
+	const uint64_t second = 1000000000ull;
+	const uint32_t pressure = DNET_MAX_FLOWS / 5 * 4;
+	const struct { const char *name; struct { uint32_t count; enum dnet_flow_state state; uint64_t idle_ns; } kinds[3]; size_t standing; } cases[] = {
+		{ "expired connections go, others stay", { { 1000, DNET_FLOW_NEW, 61 * second }, { 2000, DNET_FLOW_CLOSING, 11 * second },
+							  { 3000, DNET_FLOW_ESTABLISHED, 86400 * second } }, 3000 },
+		{ "up to 4/5 of the table only time counts", { { pressure - 2000, DNET_FLOW_NEW, 6 * second }, { 1000, DNET_FLOW_CLOSING, 6 * second },
+								{ 1000, DNET_FLOW_ESTABLISHED, 6 * second } }, pressure },
+		{ "in a table that is fuller, what is not established goes after 5 s",
+		  { { pressure - 2000, DNET_FLOW_NEW, 6 * second }, { 1001, DNET_FLOW_CLOSING, 6 * second }, { 1000, DNET_FLOW_ESTABLISHED, 6 * second } }, 1000 },
+		{ "in a table that is fuller, what was heard a moment ago stays",
+		  { { pressure - 2000, DNET_FLOW_NEW, 3 * second }, { 1001, DNET_FLOW_CLOSING, 3 * second }, { 1000, DNET_FLOW_ESTABLISHED, 3 * second } }, pressure + 1 },
+	};
+	uint32_t gone = 0;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char name[160], problem[256] = "";
+		uint32_t first = 0;
+		size_t standing;
+
+		world_reset(world);
+		for (size_t j = 0; j < 3 && !problem[0]; first += cases[i].kinds[j++].count)
+			add_flows(world, first, cases[i].kinds[j].count, cases[i].kinds[j].state, cases[i].kinds[j].idle_ns, problem, sizeof(problem));
+		standing = dataplane_sweep_flows(world->dataplane, only_these, &gone);
+		if (!problem[0] && standing != cases[i].standing)
+			snprintf(problem, sizeof(problem), "%zu connections stand, not %zu", standing, cases[i].standing);
+		snprintf(name, sizeof(name), "sweep: %s", cases[i].name);
+		tap(!problem[0], name, "%s", problem);
+	}
+	world_reset(world);
+}
+
+/* A connection goes with the endpoint that let it pass. */
+static void sweep_endpoint(struct world *world)
+{
+	const struct step steps[] = {
+		{ .line = "web < uplink 192.0.2.9:1 -> 198.18.0.2:80 tcp S", PASS(POLICY_ALLOWED) },
+		{ .line = "db < uplink 192.0.2.9:1 -> 198.18.0.3:81 tcp S", PASS(POLICY_ALLOWED) },
+	};
+	uint32_t gone = world_endpoint(world, "db")->id;
+	struct dnet_flow_key key;
+	struct dnet_flow flow;
+	char problem[1024] = "";
+	struct frame frame;
+	bool good = prepare(world, "two", problem, sizeof(problem));
+
+	for (size_t i = 0; i < COUNT(steps) && good; i++)
+		good = run_step(world, &steps[i], problem, sizeof(problem));
+	if (good && dataplane_sweep_flows(world->dataplane, only_these, &gone) != 1)
+		snprintf(problem, sizeof(problem), "not one connection stands");
+	if (good && frame_build("192.0.2.9:1 -> 198.18.0.2:80 tcp S", bridge_mac, web_mac, &frame, problem) &&
+	    !world_flow(world, &frame, &key, &flow))
+		snprintf(problem, sizeof(problem), "the other container's connection is gone");
+	tap(!problem[0], "sweep: a connection goes with its endpoint", "%s", problem);
 }
 
 static void flow_inserts(struct world *world)
@@ -252,4 +315,6 @@ void run_loops(struct world *world)
 	ring_full(world);
 	flow_inserts(world);
 	flow_table_full(world);
+	sweep(world);
+	sweep_endpoint(world);
 }

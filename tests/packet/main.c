@@ -38,7 +38,8 @@ static void check_reasons(void)
 
 int main(void)
 {
-	const struct case_table *const tables[] = { &policy_cases, &label_cases, &peer_cases, &flow_cases, &guard_cases, &parse_cases };
+	const struct case_table *const tables[] = { &policy_cases, &label_cases, &layer_cases, &peer_cases, &scope_cases,
+						    &flow_cases, &guard_cases, &parse_cases };
 	struct error error = {};
 	struct world world;
 

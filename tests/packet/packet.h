@@ -2,7 +2,7 @@
 /*
  * The packet table: frames run through the real programs by BPF_PROG_RUN, beside tables that the real compiler made of real
  * policies. A case is a list of steps; every step is checked in full: the verdict, the one counter that changed and by how
- * much, the event or its absence. Cases begin without flows and fragments, in a network namespace of their own.
+ * much, the event or its absence; and before it is run the explain program must say the same of it. Cases begin without flows and fragments, in a network namespace of their own.
  *
  * A step is a line:
  *	web < uplink PACKET	what the container `web` receives; it came in by the interface `uplink` (`host`: from this host)
@@ -25,7 +25,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/install.h"
 #include "daemon/live.h"
+#include "daemon/places.h"
 #include "dataplane/dataplane.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -53,13 +55,19 @@ bool frame_build(const char *text, const uint8_t *smac, const uint8_t *dmac, str
 /* --- world.c: namespace, interfaces, inventory, tables */
 
 #define WORLD_SLOTS 32	/* endpoint slots that are looked at */
+#define WORLD_LINKS 4
+extern const char *const world_links[WORLD_LINKS];	/* interfaces that are no container's */
 
 struct ring_buffer;
+struct set_classes;
 
 struct world {
 	struct dataplane *dataplane;
 	struct inventory inventory;
 	struct live_set live;
+	struct mirror places, addresses;
+	struct install install[DNET_ARENAS];
+	struct set_classes *sets;	/* of the policy that was loaded last */
 	struct ring_buffer *ring;
 	struct dnet_event last_event;
 	size_t events;	/* since world_forget_events() */
@@ -68,8 +76,6 @@ struct world {
 
 bool world_open(struct world *world, struct error *error);
 void world_close(struct world *world);
-/* Put the policy of this name in force, through parser, compiler and install; endpoints as the daemon writes them. */
-bool world_policy(struct world *world, const char *name, struct error *error);
 /* Remove all flows and fragments, and give every endpoint a full budget of events. */
 void world_reset(struct world *world);
 /* Run one frame. 0 or -errno. @routed: as if it were for the interface's own MAC, else as bridged from another port. */
@@ -81,11 +87,12 @@ void world_read_events(struct world *world);
 void world_forget_events(struct world *world);
 /* Every bridge: all its ports are containers', or not. world_reset() opens them. */
 void world_seal(struct world *world, bool sealed);
-/* "POLICY/RULE" -> index in rule_hits, or DNET_NO_RULE. */
-uint32_t world_rule(const char *name);
 bool world_flow(struct world *world, const struct frame *frame, struct dnet_flow_key *ret_key, struct dnet_flow *ret);
 /* Make all flows and fragments older. */
 void world_age(struct world *world, unsigned int seconds);
+/* Ask the explain program of the direction what world_run() would find. */
+int world_explain(struct world *world, enum dnet_direction direction, uint32_t ifindex, uint32_t origin, bool routed,
+		  const struct frame *frame, struct dnet_explanation *ret, struct error *error);
 /* A link: "veth" (its other end is called NAME-in) or "bridge". */
 bool world_link(const char *name, const char *kind, struct error *error);
 
@@ -94,6 +101,13 @@ struct world_counters {
 	struct dnet_counter deny[WORLD_SLOTS * DNET_DIRECTIONS * 2 * DNET_DENY_SPAN];
 };
 bool world_count(struct world *world, struct world_counters *ret);
+
+/* --- policy.c */
+/* Put the policy of this name in force, through parser, compiler and install; endpoints as the daemon writes them. */
+bool world_policy(struct world *world, const char *name, struct error *error);
+void world_policy_clear(struct world *world);
+/* "POLICY/RULE" -> index in rule_hits, or DNET_NO_RULE. */
+uint32_t world_rule(const char *name);
 
 /* --- policies.c */
 const char *policy_text(const char *name);	/* NULL: there is none */
@@ -105,16 +119,17 @@ struct step {
 	enum dnet_verdict verdict;
 	enum dnet_reason reason;
 	const char *rule;	/* POLICY/RULE that decided: its hits grow by one, and an event names it; NULL: none in the event */
-	enum dnet_layer layer;	/* that denied */
+	unsigned int layer;	/* that denied, as LAYER(NAME); none: the file's */
 	const char *flow;	/* afterwards: "none", "new", "established", "closing", and " by ADDRESS" that began it; NULL: any */
 };
 
 /* Expectations. */
 #define PASS(reason_) .verdict = DNET_PASS, .reason = DNET_REASON_##reason_
 #define DENY(reason_) .verdict = DNET_DENY, .reason = DNET_REASON_##reason_
+#define LAYER(name) (DNET_LAYER_##name + 1)
 #define WOULD(reason_) .verdict = DNET_WOULD_DENY, .reason = DNET_REASON_##reason_
 
-#define CASE_STEPS 14
+#define CASE_STEPS 16
 struct packet_case {
 	const char *name, *policy;
 	struct step steps[CASE_STEPS];	/* up to one without a line */
@@ -136,7 +151,7 @@ void tap(bool good, const char *name, const char *format, ...) __attribute__((fo
 int tap_end(void);
 
 /* --- cases_*.c */
-extern const struct case_table policy_cases, label_cases, peer_cases, flow_cases, guard_cases, parse_cases;
+extern const struct case_table policy_cases, label_cases, peer_cases, scope_cases, layer_cases, flow_cases, guard_cases, parse_cases;
 
 /* --- loops.c: what is more than a list of packets */
 void run_loops(struct world *world);

@@ -4,6 +4,24 @@
 
 #define MANY_RULES DNET_MAX_RULES
 
+/* Every second address of a range, so that the search among the ranges that begin with the same bits is deep. */
+#define DEEP_PREFIXES 4096
+static char deep_text[DEEP_PREFIXES * 2 * 40 + 512];
+
+static const char *deep(void)
+{
+	size_t at = (size_t)snprintf(deep_text, sizeof(deep_text), "version: 1\nsets:\n  four: [");
+
+	for (int i = 0; i < DEEP_PREFIXES; i++)
+		at += (size_t)snprintf(deep_text + at, sizeof(deep_text) - at, "%s203.0.%d.%d", i ? ", " : "", i / 128, i % 128 * 2 + 1);
+	at += (size_t)snprintf(deep_text + at, sizeof(deep_text) - at, "]\n  six: [");
+	for (int i = 0; i < DEEP_PREFIXES; i++)
+		at += (size_t)snprintf(deep_text + at, sizeof(deep_text) - at, "%s\"2001:db8:%x::%x\"", i ? ", " : "", i / 64, i % 64 * 2 + 1);
+	snprintf(deep_text + at, sizeof(deep_text) - at, "]\npolicies:\n  - name: p\n    select: \"container:web\"\n    ingress: "
+		 "[ \"allow 80/tcp from set:four as four\", \"allow 80/tcp from set:six as six\" ]\n");
+	return deep_text;
+}
+
 static char many_text[MANY_RULES * 48 + 256];
 
 /* Port N is allowed by rule rN alone, but for the last rule, which allows port 65535. */
@@ -72,6 +90,37 @@ static const struct { const char *name, *text; } policies[] = {
 	{ "web-guard-audit", WEB("    mode: audit\n    ingress: []\n    egress: []\n") },
 	{ "from-unknown", WEB(INGRESS("allow 80/tcp from any as public")) },
 	{ "from-outside", WEB(INGRESS("allow 80/tcp from outside as public")) },
+	{ "scopes", WEB(INGRESS("allow 1/tcp from lan as lan", "allow 2/tcp from internet as internet", "allow 3/tcp from metadata as metadata",
+				"allow 4/tcp from outside as outside", "allow 5/tcp from lan, internet as both")
+			EGRESS("deny 5/tcp to metadata as no-metadata", "allow 1/tcp to lan as lan", "allow 2/tcp to internet as internet",
+			       "allow 3/tcp to metadata as metadata", "allow 4,5/tcp to outside as outside", "allow 53/udp to dns as dns")) },
+	{ "groups", WEB(INGRESS("allow 5353/udp from multicast as mdns", "allow 7/udp from outside as outside", "allow 8/udp from any as all",
+				"allow 9/udp from container:db as db")
+			EGRESS("allow 5353/udp to multicast as mdns", "allow 7/udp to outside as outside", "allow 8/udp to any as all")) },
+	{ "interfaces", WEB(INGRESS("allow 1/tcp from iface:uplink as up", "allow 2/tcp from iface:backup as back", "allow 3/tcp from iface:rogue as rogue",
+				    "deny 4/tcp from iface:uplink as not-up", "allow 4/tcp from any as rest", "allow 5/tcp from iface:nothere as nowhere",
+				    "allow 6/tcp from iface:br-ops, iface:db as inside")
+			    EGRESS()) },
+	{ "sets", "sets: { office: [203.0.113.0/24, '2001:db8:1::/48'], bad: [203.0.113.66, 192.0.2.128/25, '2001:db8:1:5::/64'], inner: [198.18.0.3],\n"
+		  "  ends: [0.0.0.0/8, 255.255.255.254, '::/16', 'fe00::/16'] }\n"
+		  WEB(INGRESS("deny from set:bad as bad", "allow 80/tcp from set:office as office", "allow 81/tcp from set:inner as inner",
+			      "allow 82/tcp from set:ends as ends", "allow 83/tcp from any as any")
+		      EGRESS("allow 443/tcp to set:office, set:bad as either")) },
+	{ "sets-changed", "sets: { office: [203.0.113.128/25], bad: [192.0.2.128/25] }\n"
+			  WEB(INGRESS("deny from set:bad as bad", "allow 80/tcp from set:office as office")) },
+	{ "host-rules", "host: { never-block: [192.0.2.77], rules: [ \"deny from 192.0.2.64/26 as blocked\", \"deny 25/tcp to outside as no-mail\" ] }\n"
+			WEB(INGRESS("allow 80/tcp from any as public")) },
+	{ "host-audit", "host: { rules: [ \"deny from 192.0.2.64/26 as blocked\" ] }\n"
+			WEB("    mode: audit\n" INGRESS("allow 80/tcp from any as public")) },
+	{ "host-set", "sets: { drop: [192.0.2.64/26] }\nhost: { rules: [ \"deny from set:drop as dropped\" ] }\n"
+		      WEB(INGRESS("allow 80/tcp from any as public")) },
+	{ "by-hand", "version: 1\npolicies:\n  - { name: hand, select: \"container:web or container:free or container:narrow\", override: true,\n"
+		     "      ingress: [ \"deny 80/tcp from 192.0.2.66 as no\", \"allow 99/tcp from any as yes\" ] }\n"
+		     "  - { name: p, select: \"container:web\", ingress: [ \"allow 80/tcp from any as public\" ] }\n" },
+	{ "on-network", "version: 1\npolicies:\n  - { name: p, select: \"container:both\",\n"
+			"      ingress: [ \"allow 80/tcp from any on network:ops as ops\", \"allow 81/tcp from any as all\" ] }\n" },
+	{ "timeouts", "timeouts: { tcp-new: 5s, tcp-established: 100s, tcp-half-closed: 20s, tcp-closed: 3s, udp-new: 4s, udp-established: 7s, icmp: 6s,\n"
+		      "  other: 8s }\n" WEB(INGRESS("allow from any as public") EGRESS()) },
 	{ "not-outside", WEB(INGRESS("deny 80/tcp from outside as outside", "allow 80/tcp from any as public")) },
 };
 
@@ -79,6 +128,8 @@ const char *policy_text(const char *name)
 {
 	if (strcmp(name, "many") == 0)
 		return many();
+	if (strcmp(name, "deep") == 0)
+		return deep();
 	for (size_t i = 0; i < COUNT(policies); i++)
 		if (strcmp(policies[i].name, name) == 0)
 			return policies[i].text;

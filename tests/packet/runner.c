@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "daemon/places.h"
 
 static const uint8_t bridge_mac[6] = { 0x02, 0, 0, 0, 0xff, 0x01 };
 
@@ -178,6 +177,51 @@ static bool check_counters(const struct step *step, const struct place *place, c
 	return true;
 }
 
+static uint32_t layer_of(const struct step *step)
+{
+	return step->layer ? step->layer - 1 : DNET_LAYER_FILE;
+}
+
+/* The counter of the rule that a layer answered with, from the tables that are in force. */
+static uint32_t explained_counter(const struct world *world, const struct dnet_explanation *explanation, int layer)
+{
+	const struct dnet_ruleset *ruleset = &world->dataplane->rulesets[explanation->ruleset[layer]];
+
+	if (explanation->rule[layer] == DNET_EXPLAIN_NO_RULE)
+		return DNET_NO_RULE;
+	return world->dataplane->rules[ruleset->rule_base + explanation->rule[layer]].counter;
+}
+
+/* What explain says before the packet comes is what the packet will find. Only a full table it cannot foresee. */
+static bool check_explanation(struct world *world, const struct step *step, const struct place *place, const struct frame *frame,
+			      char *problem, size_t size)
+{
+	struct dnet_flow before = {}, after = {};
+	struct dnet_explanation explanation;
+	struct error error = {};
+	bool named = !step->rule;
+	struct dnet_flow_key key;
+
+	if (place->program == PROGRAM_BRIDGE || step->reason == DNET_REASON_FLOW_TABLE_FULL)
+		return true;
+	world_flow(world, frame, &key, &before);
+	if (world_explain(world, place->direction, place->ifindex, place->origin, place->routed, frame, &explanation, &error) < 0)
+		FAIL("%s: explain: %s", step->line, error.text);
+	world_flow(world, frame, &key, &after);
+	if (memcmp(&before, &after, sizeof(before)) != 0)
+		FAIL("%s: explain has changed the flow", step->line);
+	if (explanation.reason != step->reason || explanation.verdict != step->verdict || explanation.endpoint_id != place->endpoint_id)
+		FAIL("%s: explain says %s, verdict %u, endpoint %u", step->line, reason_name(explanation.reason), explanation.verdict,
+		     explanation.endpoint_id);
+	if (step->verdict != DNET_PASS && explanation.layer != layer_of(step))
+		FAIL("%s: explain says that layer %u denies", step->line, explanation.layer);
+	for (int layer = 0; layer < DNET_LAYERS; layer++)
+		named = named || explained_counter(world, &explanation, layer) == world_rule(step->rule);
+	if (!named)
+		FAIL("%s: explain does not name the rule %s", step->line, step->rule);
+	return true;
+}
+
 static bool check_event(const struct world *world, const struct step *step, const struct place *place,
 			const struct frame *frame, char *problem, size_t size)
 {
@@ -196,7 +240,7 @@ static bool check_event(const struct world *world, const struct step *step, cons
 		     event->endpoint_id, event->direction, event->verdict, reason_name(event->reason));
 	if (event->rule_counter != rule)
 		FAIL("%s: the event has rule %u, not %u (%s)", step->line, event->rule_counter, rule, step->rule ? step->rule : "none");
-	if (event->layer != step->layer)
+	if (event->layer != layer_of(step))
 		FAIL("%s: the event has layer %u", step->line, event->layer);
 	if (event->packets != (frame->gso_segments > 1 ? frame->gso_segments : 1) || event->ethertype_be != htons(frame->ethertype))
 		FAIL("%s: the event has %u packets, ethertype %#x", step->line, event->packets, ntohs(event->ethertype_be));
@@ -257,6 +301,9 @@ bool run_step(struct world *world, const struct step *step, char *problem, size_
 	world_forget_events(world);
 	if (!world_count(world, &before))
 		FAIL("the counters cannot be read: %s", strerror(errno));
+	/* Inside of what is compared: that explain changes something would show. */
+	if (!check_explanation(world, step, &place, &frame, problem, size))
+		return false;
 	r = world_run(world, place.program, place.ifindex, place.origin, place.routed, &frame, &answer);
 	if (r < 0)
 		FAIL("%s: BPF_PROG_RUN: %s", step->line, strerror(-r));
@@ -326,9 +373,9 @@ static bool act_replace(struct world *world, const char *argument)
 
 	if (!live)
 		return false;
-	live->id = world->next_id++;
+	live_set_id(&world->live, live, world->next_id++);
 	world->dataplane->endpoints[live->slot].id = live->id;
-	return addresses_update(world->dataplane, &world->live, NULL) >= 0;
+	return addresses_update(world->dataplane, &world->addresses, &world->live, NULL) >= 0;
 }
 
 /* A slot that was given to another interface while a packet is on its way. */
@@ -367,6 +414,16 @@ static bool act_no_rules(struct world *world, const char *argument)
 	return act_damage(world, argument, offsetof(struct dnet_ruleset, rule_base), 0xfffffff0u);
 }
 
+/* The tables of sets of the arena in force. */
+static bool act_no_sets(struct world *world, const char *argument)
+{
+	(void)argument;
+	for (int family = 0; family < DNET_SET_FAMILIES; family++)
+		if (dataplane_set_table(world->dataplane, dataplane_arena(world->dataplane), family, NULL, 0, 0, NULL) < 0)
+			return false;
+	return true;
+}
+
 static bool act_seal(struct world *world, const char *argument)
 {
 	(void)argument;
@@ -389,6 +446,7 @@ static const struct {
 	{ "@no-words", act_no_words },		/* damage to the ingress ruleset */
 	{ "@no-bounds", act_no_bounds },
 	{ "@no-rules", act_no_rules },
+	{ "@no-sets", act_no_sets },
 };
 
 static bool run_action(struct world *world, const char *line, char *problem, size_t size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What stands around the packets. Everything but the bottom of write_endpoints() is the project's own code at work. */
+/* What stands around the packets: namespace, interfaces, endpoints, state. */
 #include "packet.h"
 
 #include <arpa/inet.h>
@@ -18,11 +18,7 @@
 
 #include "base/cleanup.h"
 #include "bpf/tc.skel.h"
-#include "compile/compile.h"
-#include "config/labels.h"
-#include "config/policy_file.h"
 #include "config/static_inventory.h"
-#include "daemon/install.h"
 #include "daemon/places.h"
 
 /* Nobody on `open` is ever selected by a policy of the table, so that it has no guard; on `lab` labels alone select. */
@@ -50,8 +46,8 @@ static const char inventory_text[] =
 	"  - { container: shut, interface: shut, network: lab, addresses: [198.18.3.5, 'fd77:4::5'], mac: '02:00:00:00:03:05',\n"
 	"      labels: { dnetbpf.egress: '' } }\n";
 
-/* Beside the endpoints: the way out, a bridge port that nobody enforces, one that is not identified yet. */
-static const char *const more_links[] = { "uplink", "rogue", "new" };
+/* Beside the endpoints: two ways out, a bridge port that nobody enforces, one that is not identified yet. */
+const char *const world_links[WORLD_LINKS] = { "uplink", "backup", "rogue", "new" };
 static const struct { const char *name, *v4, *v6; } host_addresses[] = {
 	{ "br-dmz", "198.18.0.1", "fd77:1::1" },
 	{ "br-ops", "198.18.1.1", "fd77:2::1" },
@@ -142,22 +138,25 @@ struct dnet_endpoint *world_slot(struct world *world, const char *interface)
 static bool add_endpoint(struct world *world, const struct attachment *attachment, struct error *error)
 {
 	const struct network *network = inventory_network(&world->inventory, attachment->network_id);
-	struct live *live = calloc(1, sizeof(*live));
+	struct live *live;
 
-	if (!live || !network || live_add(&world->live, live) < 0) {
+	if (!world_link(attachment->interface, "veth", error))
+		return false;
+	live = network ? calloc(1, sizeof(*live)) : NULL;
+	if (!live)
+		return error_set(error, -ENOMEM, "out of memory"), false;
+	live->link.ifindex = (int)if_nametoindex(attachment->interface);
+	live->id = world->next_id++;
+	if (live_add(&world->live, live) < 0) {
 		free(live);
 		return error_set(error, -ENOMEM, "out of memory"), false;
 	}
-	if (!world_link(attachment->interface, "veth", error))
-		return false;
-	live->link.ifindex = (int)if_nametoindex(attachment->interface);
 	snprintf(live->link.name, sizeof(live->link.name), "%s", attachment->interface);
 	snprintf(live->bridge, sizeof(live->bridge), "%s", network->bridge);
 	live->bridge_ifindex = (int)if_nametoindex(network->bridge);
 	live->link.master = live->bridge_ifindex;
 	live->slot = (uint32_t)world->live.count;
-	live->id = world->next_id++;
-	if (!live_identify(live, &world->live, &world->inventory, true))
+	if (!live_identify_static(live, attachment) || live_update_networks(live, &world->inventory, 1) < 0)
 		return error_set(error, -EINVAL, "%s is not in the inventory", attachment->interface), false;
 	live->identity = live_identity(live->container_id, live->network_id);
 	return true;
@@ -194,8 +193,8 @@ bool world_open(struct world *world, struct error *error)
 		ifindex = if_nametoindex(world->inventory.networks[i].bridge);
 		map_set(world->dataplane->bridges_fd, &ifindex, &one);
 	}
-	for (size_t i = 0; i < COUNT(more_links); i++)
-		if (!world_link(more_links[i], "veth", error))
+	for (size_t i = 0; i < WORLD_LINKS; i++)
+		if (!world_link(world_links[i], "veth", error))
 			return false;
 	for (size_t i = 0; i < COUNT(host_addresses); i++)
 		if (!host_address(host_addresses[i].name, host_addresses[i].v4, host_addresses[i].v6))
@@ -206,144 +205,20 @@ bool world_open(struct world *world, struct error *error)
 	if (world->live.count >= WORLD_SLOTS)
 		return error_set(error, -ENOSPC, "there are more endpoints than WORLD_SLOTS"), false;
 	return netlink_dump_addresses(&addresses, &address_count, error) >= 0 &&
-	       places_update(world->dataplane, addresses, address_count, &world->inventory, error) >= 0 &&
-	       addresses_update(world->dataplane, &world->live, error) >= 0;
+	       places_update(world->dataplane, &world->places, addresses, address_count, &world->inventory, error) >= 0 &&
+	       addresses_update(world->dataplane, &world->addresses, &world->live, error) >= 0;
 }
 
 void world_close(struct world *world)
 {
 	if (world->ring)
 		dataplane_events_close(world->ring);
+	world_policy_clear(world);
 	dataplane_close(world->dataplane);
+	mirror_clear(&world->places);
+	mirror_clear(&world->addresses);
 	live_set_clear(&world->live);
 	inventory_clear(&world->inventory);
-}
-
-/* --- policy */
-
-static char rule_names[4096][96];	/* by counter */
-static uint32_t rule_count;
-
-static uint32_t rule_counter(void *context, const char *policy, const struct rule *rule)
-{
-	char name[96];
-	uint32_t counter;
-
-	(void)context;
-	snprintf(name, sizeof(name), "%s/%s", policy, rule->name);
-	counter = world_rule(name);
-	if (counter != DNET_NO_RULE || rule_count == COUNT(rule_names))
-		return counter;
-	memcpy(rule_names[rule_count], name, sizeof(name));
-	return rule_count++;
-}
-
-uint32_t world_rule(const char *name)
-{
-	for (uint32_t i = 0; i < rule_count; i++)
-		if (strcmp(rule_names[i], name) == 0)
-			return i;
-	return DNET_NO_RULE;
-}
-
-/* What the daemon's reconcile does with a verdict, without the daemon. */
-static void write_endpoint(struct world *world, struct live *live, const struct compile_verdict *verdict, uint32_t flags,
-			   uint32_t arena, const struct policy_set *policies)
-{
-	struct dnet_endpoint *endpoint = &world->dataplane->endpoints[live->slot];
-	uint32_t key = (uint32_t)live->link.ifindex;
-
-	flags |= (verdict->tracked ? DNET_ENDPOINT_TRACKED : 0) | (verdict->audit ? DNET_ENDPOINT_AUDIT : 0) |
-		 (verdict->invalid ? DNET_ENDPOINT_INVALID : 0) | (policies->fail_open ? DNET_ENDPOINT_FAIL_OPEN : 0);
-	memcpy(endpoint->ruleset[arena], verdict->ruleset, sizeof(verdict->ruleset));
-	endpoint->id = live->id;
-	endpoint->ifindex = key;
-	endpoint->identity = live->identity;
-	endpoint->bridge_ifindex = (uint32_t)live->bridge_ifindex;
-	endpoint->grace_until_ns = 0;
-	memcpy(endpoint->mac, live->mac, 6);
-	endpoint->flags = flags;
-	map_set(world->dataplane->links_fd, &key, &live->slot);
-	live->linked = true;
-}
-
-static uint32_t guard_flags(const struct world *world, const struct compile_verdict *verdicts, int bridge)
-{
-	uint32_t flags = 0;
-
-	for (size_t i = 0; i < world->live.count; i++) {
-		if (world->live.items[i]->bridge_ifindex != bridge || (!verdicts[i].selected && !verdicts[i].invalid))
-			continue;
-		if (!verdicts[i].audit)
-			return DNET_ENDPOINT_GUARD;
-		flags = DNET_ENDPOINT_GUARD | DNET_ENDPOINT_GUARD_AUDIT;
-	}
-	return flags;
-}
-
-static const char *network_names[WORLD_SLOTS][4];
-
-static void describe_endpoints(struct world *world, const struct policy_set *policies, struct compile_endpoint *endpoints,
-			       struct label_policy *labels)
-{
-	for (size_t i = 0; i < world->live.count; i++) {
-		const struct live *live = world->live.items[i];
-		size_t names = 0;
-
-		memset(network_names[i], 0, sizeof(network_names[i]));
-		for (size_t j = 0; j < world->inventory.attachment_count && names < 3; j++)
-			if (strcmp(world->inventory.attachments[j].container_id, live->container_id) == 0)
-				network_names[i][names++] = inventory_network(&world->inventory, world->inventory.attachments[j].network_id)->name;
-		endpoints[i] = (struct compile_endpoint){
-			.id = live->id, .container = inventory_container(&world->inventory, live->container_id),
-			.network = inventory_network(&world->inventory, live->network_id), .network_names = network_names[i],
-			.labels = &labels[i],
-		};
-		label_policy_parse(endpoints[i].container, policies, &labels[i]);
-	}
-}
-
-bool world_policy(struct world *world, const char *name, struct error *error)
-{
-	struct compile_endpoint endpoints[WORLD_SLOTS] = {};
-	struct compile_verdict verdicts[WORLD_SLOTS] = {};
-	struct label_policy labels[WORLD_SLOTS] = {};
-	uint32_t arena = (dataplane_arena(world->dataplane) + 1) % DNET_ARENAS;
-	const char *text = policy_text(name);
-	struct compiler *compiler = NULL;
-	struct policy_set policies = {};
-	struct install install = {};
-	int r;
-
-	if (!text)
-		return error_set(error, -ENOENT, "there is no policy %s", name), false;
-	r = policy_file_parse(name, text, strlen(text), &policies, error);
-	if (r < 0)
-		return false;
-	describe_endpoints(world, &policies, endpoints, labels);
-	r = compiler_new(arena, &policies, false, rule_counter, NULL, &compiler, error);
-	if (r == 0) {
-		install_begin(&install, world->dataplane, arena);
-		r = compiler_run(compiler, endpoints, world->live.count, verdicts, error);
-	}
-	if (r == 0)
-		r = install_apply(&install, compiler, error);
-	for (size_t i = 0; i < world->live.count && r == 0; i++)
-		write_endpoint(world, world->live.items[i], &verdicts[i],
-			       guard_flags(world, verdicts, world->live.items[i]->bridge_ifindex), arena, &policies);
-	if (r == 0) {
-		world->dataplane->state->unknown_deny = policies.unknown_deny;
-		dataplane_flip(world->dataplane);
-		install_remove_arena(world->dataplane, (arena + 1) % DNET_ARENAS);
-	}
-	for (size_t i = 0; i < world->live.count; i++) {
-		compile_verdict_clear(&verdicts[i]);
-		label_policy_clear(&labels[i]);
-	}
-	install_clear(&install);
-	compiler_free(compiler);
-	policy_set_clear(&policies);
-	return r == 0;
 }
 
 /* --- state */
@@ -470,4 +345,15 @@ int world_run(struct world *world, enum dataplane_program program, uint32_t ifin
 		return -errno;
 	*ret_answer = (int)options.retval;
 	return 0;
+}
+
+int world_explain(struct world *world, enum dnet_direction direction, uint32_t ifindex, uint32_t origin, bool routed,
+		  const struct frame *frame, struct dnet_explanation *ret, struct error *error)
+{
+	const struct dataplane_frame question = {
+		.bytes = frame->bytes, .length = frame->length, .direction = direction, .ifindex = ifindex, .origin_ifindex = origin,
+		.bridged = !routed || frame->bytes[0] & 1,	/* as world_run() */
+	};
+
+	return dataplane_explain(world->dataplane, &question, ret, error);
 }

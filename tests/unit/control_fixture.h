@@ -143,7 +143,7 @@ static unsigned short free_port(void)
 static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	struct error error = { "" };
+	struct error error = {};
 	char address[32];
 
 	strcpy(fixture->directory, "/tmp/dnetbpf-control-XXXXXX");
@@ -167,7 +167,7 @@ static int set_up(void **state)
 __attribute__((unused)) static json_t *post(const struct fixture *fixture, const char *path, const char *body)
 {
 	json_t *request = json_loads(body, 0, NULL), *answer = NULL;
-	struct error error = { "" };
+	struct error error = {};
 
 	if (control_request(fixture->socket, "POST", path, request, &answer, &error) < 0)
 		fail_msg("POST %s: %s", path, error.text);

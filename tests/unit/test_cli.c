@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,15 @@ static void test_usage_errors(void **state)
 		{ "dnetbpf ps --control=", "it is empty" },
 		{ "dnetbpf ps --json=yes", "--json takes no value" },
 		{ "dnetbpf ps foo", "foo is none" },
+		{ "dnetbpf policy", "say what to do with the policy: policy check, policy show, " },
+		{ "dnetbpf policy chekc x", "there is no command policy chekc; did you mean check? (`dnetbpf help policy` lists them)" },
+		{ "dnetbpf polcy check x", "did you mean policy?" },
+		{ "dnetbpf help policy chekc", "there is no command policy chekc" },
+		{ "dnetbpf help policy check x", "one command" },
+		{ "dnetbpf policy check", "write `dnetbpf policy check FILE...`" },
+		{ "dnetbpf policy test a b", "b is too much: write `dnetbpf policy test CASES`" },
+		{ "dnetbpf policy show --confirm 5s", "`dnetbpf policy show` has no option --confirm" },
+		{ "dnetbpf allow web", "write `dnetbpf allow CONTAINER RULE`" },
 		{ "dnetbpf ps --", "-- is none" },
 		{ "dnetbpf ps -", "- is none" },
 		{ "dnetbpf events -n", "-n wants N after it" },
@@ -56,7 +66,7 @@ static void test_usage_errors(void **state)
 		{ "dnetbpf events -n -1", "--number -1: write a number" },
 		{ "dnetbpf events -n 1000000000", "write a number" },
 		{ "dnetbpf events -fx", "has no option -x (" },
-		{ "dnetbpf events --verdict denied", "--verdict denied: write pass, deny or would_deny; did you mean deny?" },
+		{ "dnetbpf events --verdict dney", "--verdict dney: write pass, deny or would_deny; did you mean deny?" },
 		{ "dnetbpf run --attach tc", "--attach tc: write auto, tcx or clsact; did you mean tcx?" },
 		{ "dnetbpf run --log xml", "--log xml: write text or json" },
 		{ "dnetbpf --verbose ps", "there is no command --verbose" },
@@ -65,7 +75,7 @@ static void test_usage_errors(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct cli_invocation invocation = { .help = true };
-		struct error error = { "" };
+		struct error error = {};
 		char line[160], *argv[MAX_WORDS];
 		int argc;
 
@@ -81,7 +91,7 @@ static void test_usage_errors(void **state)
 
 static void parse(const char *text, struct cli_invocation *ret)
 {
-	struct error error = { "" };
+	struct error error = {};
 	static char line[160];	/* values point into it */
 	char *argv[MAX_WORDS];
 	int argc;
@@ -147,6 +157,41 @@ static void test_events_options(void **state)
 	}
 }
 
+static void test_arguments(void **state)
+{
+	struct cli_invocation invocation;
+	struct error error = {};
+	uint64_t seconds = 0;
+	char *joined;
+
+	(void)state;
+	parse("dnetbpf allow web 443/tcp from 203.0.113.0/24 --for 2h", &invocation);
+	assert_string_equal(invocation.command->name, "allow");
+	assert_int_equal(invocation.values.argument_count, 4);
+	assert_string_equal(invocation.values.arguments[0], "web");
+	assert_string_equal(invocation.values.duration, "2h");
+	joined = cli_join(&invocation.values, 1);
+	assert_string_equal(joined, "443/tcp from 203.0.113.0/24");
+	free(joined);
+	parse("dnetbpf policy explain tcp a:1 -> b:2 --json", &invocation);
+	joined = cli_join(&invocation.values, 0);
+	assert_string_equal(joined, "tcp a:1 -> b:2");
+	free(joined);
+	assert_true(invocation.values.json);
+	parse("dnetbpf policy explain -- --json", &invocation);
+	assert_false(invocation.values.json);
+	assert_string_equal(invocation.values.arguments[0], "--json");
+	parse("dnetbpf policy show", &invocation);
+	assert_int_equal(invocation.values.argument_count, 0);
+	assert_int_equal(cli_duration("90s", "for", &seconds, &error), 0);
+	assert_int_equal(seconds, 90);
+	assert_int_equal(cli_duration("7d", "for", &seconds, &error), 0);
+	assert_int_equal(seconds, 7 * 86400);
+	for (const char *const *bad = (const char *const[]){ "", "10", "0s", "s", "5x", "5mm", "-1s", "999999999999s", NULL }; *bad; bad++)
+		assert_int_equal(cli_duration(*bad, "for", &seconds, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "--for 999999999999s: write a time such as 30s"));
+}
+
 /* The tables agree with each other, and help says everything that can be written. */
 static void test_tables(void **state)
 {
@@ -195,6 +240,8 @@ static void test_help_forms(void **state)
 	} cases[] = {
 		{ "dnetbpf --help", NULL }, { "dnetbpf -h", NULL }, { "dnetbpf help", NULL }, { "dnetbpf help ps", "ps" },
 		{ "dnetbpf ps --help", "ps" }, { "dnetbpf ps --json -h", "ps" }, { "dnetbpf --help run", "run" },
+		{ "dnetbpf help policy show", "policy show" }, { "dnetbpf policy show -h", "policy show" },
+		{ "dnetbpf help policy", NULL }, { "dnetbpf policy --help", NULL },
 	};
 
 	(void)state;
@@ -254,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_usage_errors), cmocka_unit_test(test_run_options), cmocka_unit_test(test_events_options),
+		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_tables), cmocka_unit_test(test_help_forms), cmocka_unit_test(test_table),
 	};
 

@@ -76,7 +76,7 @@ static void test_client(void **state)
 	} failures[] = { { "{\"code\":-2}", -ENOENT }, { "{\"code\":-22}", -EINVAL }, { "{\"code\":-16}", -EBUSY },
 			 { "{\"code\":-13}", -EACCES }, { "{\"code\":-5}", -EIO } };
 	struct fixture *fixture = *state;
-	struct error error = { "" };
+	struct error error = {};
 	json_t *answer = NULL;
 	char path[160];
 
@@ -163,7 +163,7 @@ static void test_history(void **state)
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct reading reading = { 0 };
-		struct error error = { "" };
+		struct error error = {};
 
 		add_events(fixture, steps[i].add);
 		if (control_stream(fixture->socket, steps[i].path, count_lines, &reading, &error) < 0)
@@ -193,7 +193,7 @@ static void test_follow(void **state)
 {
 	struct fixture *fixture = *state;
 	struct reading reading = { .fixture = fixture };
-	struct error error = { "" };
+	struct error error = {};
 
 	add_events(fixture, 3);
 	if (control_stream(fixture->socket, "/v1/events?follow=1&history=1", add_one_more, &reading, &error) < 0)
@@ -216,7 +216,7 @@ static void test_idle(void **state)
 {
 	struct fixture *fixture = *state;
 	struct reading reading = { 0 };
-	struct error error = { "" };
+	struct error error = {};
 
 	add_events(fixture, 1);
 	assert_int_equal(control_stream(fixture->socket, "/v1/events?follow=1&history=1", stop_when_idle, &reading, &error), 0);
@@ -315,7 +315,7 @@ static void test_end(void **state)
 {
 	struct fixture *fixture = *state;
 	struct reading reading = { .fixture = fixture };
-	struct error error = { "" };
+	struct error error = {};
 	json_t *answer = NULL;
 	uint64_t begun = now_ms();
 

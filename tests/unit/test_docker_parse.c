@@ -119,7 +119,7 @@ static const struct event_case {
 	{ "Podman's connect: the actor is the container", NETWORK_EVENT("connect", ID_A, "\"image\":\"\",\"name\":\"\",\"network\":\"dmz\""),
 	  0, DOCKER_EVENT_ATTACH, ID_A, "dmz", NULL, 0 },
 	{ "an image", "{\"Type\":\"image\",\"Action\":\"pull\",\"Actor\":{\"ID\":\"bb\",\"Attributes\":{\"name\":\"bb\"}}}", 0,
-	  DOCKER_EVENT_OTHER, NULL, NULL, NULL, 0 },
+	  DOCKER_EVENT_IMAGE, NULL, NULL, NULL, 0 },
 	{ "unknown fields, null attributes", "{\"Type\":\"network\",\"Action\":\"create\",\"x\":[{}],\"Actor\":{\"ID\":\"" NET_A
 	  "\",\"Attributes\":null}}", 0, DOCKER_EVENT_NETWORK, NULL, NET_A, NULL, 0 },
 	{ "an empty object", "{}", 0, DOCKER_EVENT_OTHER, NULL, NULL, NULL, 0 },

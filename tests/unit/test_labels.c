@@ -2,7 +2,6 @@
 #include "unit/marked.h"
 
 #include "config/labels.h"
-#include "config/policy_file.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define LABELS_MAX 6
@@ -27,14 +26,11 @@ static struct label_policy parse(const struct labels *labels, const struct polic
 	return result;
 }
 
-static struct policy_set some_policies(void)
-{
-	static const char text[] = "version: 1\npolicies: [ { name: web, select: all }, { name: database, select: all } ]\n";
-	struct policy_set set;
-
-	assert_int_equal(policy_file_parse("f", text, strlen(text), &set, NULL), 0);
-	return set;
-}
+/* What the labels may name. Never cleared: nothing of it is owned. */
+static struct policy policies[] = { { .name = (char *)"web" }, { .name = (char *)"database" } };
+static struct prefix_set sets[] = { { .name = (char *)"office" }, { .name = (char *)"drop-list" } };
+static const struct policy_set some = { .policies = policies, .policy_count = COUNT(policies), .sets = sets, .set_count = COUNT(sets) };
+static const struct policy_set none = { .policies = NULL };
 
 static void test_none(void **state)
 {
@@ -61,8 +57,7 @@ static void test_all(void **state)
 	static const struct labels all = { { "app", "x", "dnetbpf.ingress", "allow 80/tcp from any as web; deny from host",
 					     "dnetbpf.egress", " allow 53/udp to any ; ", "dnetbpf.mode", "audit",
 					     "dnetbpf.policy", "web" } };
-	struct policy_set set = some_policies();
-	struct label_policy labels = parse(&all, &set);
+	struct label_policy labels = parse(&all, &some);
 
 	(void)state;
 	assert_true(labels.present);
@@ -79,7 +74,6 @@ static void test_all(void **state)
 	assert_int_equal(labels.policy.direction[DNET_EGRESS].count, 1);
 	assert_string_equal(labels.policy.direction[DNET_EGRESS].rules[0].text, "allow 53/udp to any");
 	label_policy_clear(&labels);
-	policy_set_clear(&set);
 }
 
 static void test_one_direction(void **state)
@@ -132,7 +126,15 @@ static void test_invalid(void **state)
 		  "label dnetbpf.ingress, column 17: a rule begins with allow or deny, not with \"alow\"; did you mean \"allow\"?" },
 		{ { { "dnetbpf.ingress", "allow 80/tcp to any" } }, "label dnetbpf.ingress, column 14: this is an ingress rule" },
 		{ { { "dnetbpf.egress", "allow 80/tcp from any" } }, "label dnetbpf.egress, column 14: this is an egress rule" },
-		{ { { "dnetbpf.egress", "allow to set:x" } }, "label dnetbpf.egress, column 10: the peer set:x is not supported yet" },
+		{ { { "dnetbpf.egress", "allow to set:offce" } },
+		  "label dnetbpf.egress, column 10: there is no set \"offce\"; did you mean \"office\"?" },
+		{ { { "dnetbpf.ingress", "allow from set:office, set:drop-list; deny from set:office, set:x, set:y" } },
+		  "label dnetbpf.ingress, column 61: there is no set \"x\": \"sets\" of the policy file does not have it" },
+		{ { { "dnetbpf.ingress", "allow from set:offic" } }, "label dnetbpf.ingress, column 12: there is no set \"offic\"" },
+		{ { { "dnetbpf.ingress", "allow from any;deny from host, geo:kp" } },
+		  "label dnetbpf.ingress, column 32: geo: rules are not enforced yet" },
+		{ { { "dnetbpf.ingress", "allow from any as 0123abcd" } }, "label dnetbpf.ingress, column 19: \"0123abcd\" looks like" },
+		{ { { "dnetbpf.egress", "allow to any rate 5/s per src" } }, "label dnetbpf.egress, column 27: in an egress rule" },
 		{ { { "dnetbpf.mode", "adit" } }, "label dnetbpf.mode, column 1: the mode must be enforce or audit, not \"adit\"; did you mean \"audit\"?" },
 		{ { { "dnetbpf.mode", "" } }, "label dnetbpf.mode, column 1: the mode must be enforce or audit" },
 		{ { { "dnetbpf.policy", "" } }, "label dnetbpf.policy, column 1: the name of a policy is missing here" },
@@ -143,11 +145,10 @@ static void test_invalid(void **state)
 		{ { { "dnetbpf.ingress", "allow from any", "dnetbpf.mod", "audit" } }, "label dnetbpf.mod: there is no such label" },
 		{ { { "dnetbpf.egres", "", "dnetbpf.ingress", "allow from any" } }, "label dnetbpf.egres: there is no such label" },
 	};
-	struct policy_set set = some_policies();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct label_policy labels = parse(&cases[i].labels, &set);
+		struct label_policy labels = parse(&cases[i].labels, &some);
 
 		if (!labels.present || !labels.invalid)
 			fail_msg("accepted: %s=%s", cases[i].labels.text[0], cases[i].labels.text[1]);
@@ -157,17 +158,62 @@ static void test_invalid(void **state)
 		assert_null(labels.policy_name);
 		label_policy_clear(&labels);
 	}
-	policy_set_clear(&set);
+}
+
+static void test_sets_of_the_file(void **state)
+{
+	static const struct labels named = { { "dnetbpf.ingress", "allow 80/tcp from set:office; deny from set:drop-list, host" } };
+	struct label_policy labels = parse(&named, &some);
+
+	(void)state;
+	assert_true(labels.present && !labels.invalid);
+	assert_int_equal(labels.policy.direction[DNET_INGRESS].rules[1].peers[0].kind, PEER_SET);
+	assert_string_equal(labels.policy.direction[DNET_INGRESS].rules[1].peers[0].name, "drop-list");
+	label_policy_clear(&labels);
+	labels = parse(&named, &none);
+	assert_true(labels.invalid);
+	assert_string_equal(labels.problem, "label dnetbpf.ingress, column 19: there is no set \"office\": the policy file has no \"sets\"");
+	label_policy_clear(&labels);
+	/* Without the policies nobody asks whether it exists. */
+	labels = parse(&named, NULL);
+	assert_false(labels.invalid);
+	label_policy_clear(&labels);
+}
+
+/* Semantic 8, for labels: what cannot be read is denied, whatever else is readable, and never opens anything. */
+static void test_semantic_8_bad_labels_open_nothing(void **state)
+{
+	static const struct labels cases[] = {
+		{ { "dnetbpf.ingress", "allow from any", "dnetbpf.egress", "allow to everything" } },
+		{ { "dnetbpf.ingress", "allow from any; allow 80 from any" } },
+		{ { "dnetbpf.ingress", "allow from any", "dnetbpf.policy", "nowhere" } },
+		{ { "dnetbpf.ingress", "allow from any, set:nowhere" } },
+		{ { "dnetbpf.mode", "audit", "dnetbpf.ingress", "allow" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct label_policy labels = parse(&cases[i], &some);
+
+		assert_true(labels.present && labels.invalid);
+		assert_non_null(labels.problem);
+		assert_false(labels.mode_set);
+		assert_int_equal(labels.policy.mode, POLICY_ENFORCE);
+		assert_null(labels.policy_name);
+		for (int direction = 0; direction < DNET_DIRECTIONS; direction++) {
+			assert_false(labels.policy.direction[direction].present);
+			assert_int_equal(labels.policy.direction[direction].count, 0);
+		}
+		label_policy_clear(&labels);
+	}
 }
 
 static void test_policy_without_file(void **state)
 {
 	static const struct labels named = { { "dnetbpf.policy", "web" } };
-	struct policy_set none;
 	struct label_policy labels;
 
 	(void)state;
-	policy_set_default(&none);
 	labels = parse(&named, &none);
 	assert_true(labels.invalid);
 	assert_string_equal(labels.problem, "label dnetbpf.policy, column 1: the policy file has no policy \"web\", it has none at all");
@@ -182,12 +228,10 @@ static void test_policy_without_file(void **state)
 static void test_ignored(void **state)
 {
 	static const struct labels wrong = { { "dnetbpf.wrong", "x", "dnetbpf.ingress", "allow from any" } };
-	struct policy_set set;
+	static const struct policy_set set = { .labels_ignore = true };
 	struct label_policy labels;
 
 	(void)state;
-	policy_set_default(&set);
-	set.labels_ignore = true;
 	labels = parse(&wrong, &set);
 	assert_false(labels.present || labels.invalid);
 	label_policy_clear(&labels);
@@ -216,6 +260,8 @@ int main(void)
 		cmocka_unit_test(test_one_direction),
 		cmocka_unit_test(test_mode_alone),
 		cmocka_unit_test(test_invalid),
+		cmocka_unit_test(test_sets_of_the_file),
+		cmocka_unit_test(test_semantic_8_bad_labels_open_nothing),
 		cmocka_unit_test(test_policy_without_file),
 		cmocka_unit_test(test_ignored),
 		cmocka_unit_test(test_twice),

@@ -28,7 +28,7 @@ static int try_server(const struct fixture *fixture, const char *path, struct er
 static void test_socket_file(void **state)
 {
 	struct fixture *fixture = *state;
-	struct error error = { "" };
+	struct error error = {};
 	char path[160], longest[300];
 	int fd, waiting[2];
 	mode_t old;
@@ -78,7 +78,7 @@ static void test_foreign_socket_stays(void **state)
 {
 	struct fixture *fixture = *state;
 	json_t *answer = NULL;
-	struct error error = { "" };
+	struct error error = {};
 	char moved[160];
 	int fd;
 
@@ -189,7 +189,7 @@ static void test_metrics_addresses(void **state)
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		struct event_base *base = event_base_new();
 		struct metrics_server *server = NULL;
-		struct error error = { "" };
+		struct error error = {};
 		char address[64];
 		int r;
 

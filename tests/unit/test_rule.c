@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "config/rule.h"
+#include "config/rule_parser.h"
 
 #define IN DNET_INGRESS
 #define OUT DNET_EGRESS
@@ -16,8 +17,10 @@
 static char *describe(const struct rule *rule)
 {
 	static const char *const kinds[] = {
-		[PEER_ANY] = "any", [PEER_PREFIX] = "prefix", [PEER_OUTSIDE] = "outside", [PEER_HOST] = "host",
-		[PEER_CONTAINER] = "container", [PEER_SERVICE] = "service", [PEER_NETWORK] = "network",
+		[PEER_ANY] = "any", [PEER_PREFIX] = "prefix", [PEER_OUTSIDE] = "outside", [PEER_HOST] = "host", [PEER_LAN] = "lan",
+		[PEER_INTERNET] = "internet", [PEER_METADATA] = "metadata", [PEER_DNS] = "dns", [PEER_GROUP] = "multicast",
+		[PEER_PROJECT] = "project", [PEER_CONTAINER] = "container", [PEER_SERVICE] = "service", [PEER_NETWORK] = "network",
+		[PEER_LABEL] = "label", [PEER_SET] = "set", [PEER_COUNTRY] = "geo", [PEER_INTERFACE] = "iface",
 	};
 	char *text = NULL;
 	size_t size;
@@ -43,6 +46,8 @@ static char *describe(const struct rule *rule)
 			fprintf(out, "=%s(%u)", text_prefix(&peer->prefix, peer->prefix_len, prefix), peer->prefix_len);
 		if (peer->project)
 			fprintf(out, "=%s/", peer->project);
+		else if (peer->key)
+			fprintf(out, "=%s=", peer->key);
 		else if (peer->name)
 			fprintf(out, "=");
 		if (peer->name)
@@ -109,6 +114,19 @@ static const struct good {
 	{ "allow from service:shop/web", IN, "allow " ALL " | service=shop/web", NULL },
 	{ "allow from service:*/db*", IN, "allow " ALL " | service=*/db*", NULL },
 	{ "allow from network:shop_default", IN, "allow " ALL " | network=shop_default", NULL },
+	{ "allow from lan, internet, metadata, dns, multicast, project", IN,
+	  "allow " ALL " | lan internet metadata dns multicast project", NULL },
+	{ "deny to lan,internet,metadata,dns,multicast,project", OUT,
+	  "deny " ALL " | lan internet metadata dns multicast project", NULL },
+	{ "allow from label:app=web", IN, "allow " ALL " | label=app=web", NULL },
+	{ "allow from label:com.example/tier=front-*", IN, "allow " ALL " | label=com.example/tier=front-*", NULL },
+	{ "allow from label:app=a=b:(c), host", IN, "allow " ALL " | label=app=a=b:(c) host", NULL },
+	{ "allow from label:app=", IN, "allow " ALL " | label=app=", NULL },
+	{ "deny from set:drop-list, set:a.b_c", IN, "deny " ALL " | set=drop-list set=a.b_c", NULL },
+	{ "deny from geo:DE, geo:kp,geo:Ru", IN, "deny " ALL " | geo=DE geo=KP geo=RU", NULL },
+	{ "deny to geo:gb, geo:xk, geo:AD, geo:ZW", OUT, "deny " ALL " | geo=GB geo=XK geo=AD geo=ZW", NULL },
+	{ "allow from iface:eth0, iface:br-lan.100", IN, "allow " ALL " | iface=eth0 iface=br-lan.100", NULL },
+	{ "allow from iface:abcdefghijklmno", IN, "allow " ALL " | iface=abcdefghijklmno", NULL },
 	{ "allow from any, host", IN, "allow " ALL " | any host", NULL },
 	{ "allow 80/tcp from 192.0.2.1,2001:db8::/32 , container:a, service:b/c,network:d,outside", IN,
 	  "allow 6/80-80 | prefix=192.0.2.1(128) prefix=2001:db8::/32(32) container=a service=b/c network=d outside", NULL },
@@ -155,7 +173,9 @@ static const struct bad {
 	{ "allow 80-^/tcp from any", IN, "is not a port" },
 	{ "allow ^-80/tcp from any", IN, "is not a port" },
 	{ "allow 80-^90-100/tcp from any", IN, "\"90-100\" is not a port" },
-	{ "allow ^http/tcp from any", IN, "\"http\" is not a port" },
+	{ "allow ^http/tcp from any", IN, "write 80/tcp" },
+	{ "allow ^httq/tcp from any", IN, "\"httq\" is not a port" },
+	{ "allow ^ssh from any", IN, "write 22/tcp" },
 	{ "allow ^/tcp from any", IN, "is not a port" },
 	{ "allow 8000^:8100/tcp from any", IN, "a range of ports is written with \"-\"" },
 	{ "allow 80/^tpc from any", IN, "did you mean \"tcp\"?" },
@@ -216,32 +236,37 @@ static const struct bad {
 	{ "allow from service:shop/^", IN, "the name of a service is missing" },
 	{ "allow from service:a/b^/c", IN, "\"/\" cannot be in the name of a service" },
 	{ "allow from network:d^*", IN, "the name of a network takes no wildcards" },
-	{ "allow from ^set:office", IN, "set:office is not supported yet" },
-	{ "allow from ^geo:DE", IN, "geo:DE is not supported yet" },
-	{ "allow from ^label:app=web", IN, "label:app=web is not supported yet" },
-	{ "allow from ^iface:eth0", IN, "iface:eth0 is not supported yet" },
-	{ "allow from any, ^lan", IN, "lan is not supported yet" },
-	{ "allow to ^internet", OUT, "internet is not supported yet" },
-	{ "deny to ^metadata", OUT, "metadata is not supported yet" },
-	{ "allow to ^dns", OUT, "dns is not supported yet" },
-	{ "allow to ^multicast", OUT, "multicast is not supported yet" },
-	{ "allow to ^project", OUT, "project is not supported yet" },
-	/* what follows */
-	{ "allow from any ^on network:ops", IN, "\"on\" in a rule is not supported yet" },
-	{ "allow from any ^rate 100/s", IN, "\"rate\" in a rule is not supported yet" },
-	{ "allow from any ^conns 5", IN, "\"conns\" in a rule is not supported yet" },
-	{ "allow from any ^packets 5/s", IN, "\"packets\" in a rule is not supported yet" },
-	{ "allow from any ^ban 10m", IN, "\"ban\" in a rule is not supported yet" },
-	{ "allow from any ^log as x", IN, "\"log\" in a rule is not supported yet" },
-	{ "allow from any ^rte 100/s", IN, "did you mean \"rate\"?" },
-	{ "allow from any ^host", IN, "write a comma before a further peer" },
-	{ "allow from any as^", IN, "the name of the rule is missing" },
-	{ "allow from any as ^, b", IN, "the name of the rule is missing" },
-	{ "allow from any as a^*", IN, "takes no wildcards" },
-	{ "allow from any as a^/b", IN, "\"/\" cannot be in the name of the rule" },
-	{ "allow from any as a ^b", IN, "\"as NAME\" ends the rule" },
-	{ "allow from any as a^;", IN, "\";\" cannot be in the name" },
-	{ "allow from any as ^a23456789012345678901234567890123456789012345678901234567890123456", IN, "longer than 64" },
+	{ "allow from set:^", IN, "the name of a set is missing" },
+	{ "allow from set:o^*", IN, "the name of a set takes no wildcards" },
+	{ "allow from label:app^", IN, "write label:app=VALUE" },
+	{ "allow from label:^=web", IN, "the name of a label is missing" },
+	{ "allow from label:^", IN, "the name of a label is missing" },
+	{ "allow from label:a^*=b", IN, "the name of a label takes no wildcards" },
+	{ "allow from label:a=b^;c", IN, "\";\" cannot be in the name of a label's value" },
+	{ "allow from geo:^", IN, "a country is missing here" },
+	{ "allow from geo:^D", IN, "write its two letters" },
+	{ "allow from geo:^DEU", IN, "write its two letters" },
+	{ "allow from geo:^?""?", IN, "write its two letters" },
+	{ "allow from geo:^1A", IN, "write its two letters" },
+	{ "allow from geo:^uk", IN, "there is no country UK; did you mean \"GB\"?" },
+	{ "allow from geo:^ED", IN, "there is no country ED; did you mean \"DE\"?" },
+	{ "allow from any, geo:^JX", IN, "with J begin JE, JM, JO, JP" },
+	{ "allow from geo:DE, ^FR", IN, "\"FR\" is not a peer: if that is a country, write geo:FR" },
+	{ "allow from iface:^", IN, "the name of an interface is missing" },
+	{ "allow from iface:^abcdefghijklmnop", IN, "more than 15 characters" },
+	{ "allow from iface:eth0^:1", IN, "\":\" cannot be in the name of an interface" },
+	{ "allow from iface:eth^*", IN, "takes no wildcards" },
+	{ "allow to ^iface:eth0", OUT, "this is an egress rule" },
+	{ "allow to any, ^iface:", OUT, "this is an egress rule" },
+	{ "allow from ^project:shop", IN, "for another write service:shop/*" },
+	{ "allow from ^anywhere", IN, "did you mean \"any\"?" },
+	{ "allow from ^localhost", IN, "did you mean \"host\"?" },
+	{ "allow from ^world", IN, "did you mean \"outside\"?" },
+	{ "allow from ^country:de", IN, "did you mean \"geo:\"?" },
+	{ "allow from ^metdata", IN, "did you mean \"metadata\"?" },
+	{ "allow from ^sets:office", IN, "did you mean \"set:\"?" },
+	{ "allow from ^internet:1", IN, "is not a peer" },
+	{ "allow from ^image:nginx", IN, "\"image:nginx\" is not a peer" },
 	/* what is printed must not steer a terminal */
 	{ "allow from ^\033[31mred", IN, "\"?[31mred\" is not a peer" },
 };
@@ -253,7 +278,7 @@ static void test_good(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++) {
 		_cleanup_free_ char *description = NULL;
-		struct error error = { "" };
+		struct error error = {};
 		struct rule rule;
 
 		if (rule_parse(good[i].text, good[i].direction, &origin, &rule, &error) != 0)
@@ -285,7 +310,7 @@ static void test_bad(void **state)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct marked marked = marked_take(bad[i].text);
 		struct rule rule = untouched;
-		struct error error = { "" };
+		struct error error = {};
 
 		if (rule_parse(marked.text, bad[i].direction, &origin, &rule, &error) != -EINVAL)
 			fail_msg("%s: was accepted", marked.text);
@@ -308,6 +333,8 @@ static void test_text_is_normalised(void **state)
 		{ " \t allow   80/tcp\nfrom \r\n any   as  x ", "allow 80/tcp from any as x" },
 		{ "allow 80 ,443/tcp , udp from any  ,  host", "allow 80,443/tcp, udp from any, host" },
 		{ "allow 80,443/tcp from any,host", "allow 80,443/tcp from any,host" },
+		{ "deny from geo:de,geo:kP , set:geo", "deny from geo:DE,geo:KP, set:geo" },
+		{ "allow from any  rate\t5/s   burst 3  log", "allow from any rate 5/s burst 3 log" },
 	};
 	struct origin origin = { .file = (char *)"x", .line = 1, .column = 1 };
 
@@ -321,22 +348,144 @@ static void test_text_is_normalised(void **state)
 	}
 }
 
-static void test_name_follows_the_text(void **state)
+/* Semantic 12. */
+static void test_semantic_12_rules_are_known_by_name_or_hash(void **state)
 {
-	static const char *const texts[] = { "allow 80/tcp from any", "  allow  80/tcp  from  any ", "allow 81/tcp from any" };
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "allow 80/tcp from any", "  allow  80/tcp\tfrom  any ", true },
+		{ "allow 80,443/tcp from any, host", "allow 80, 443/tcp from any,host", true },
+		{ "allow 80/tcp from any ,host", "allow 80/tcp from any, host", true },
+		{ "deny from geo:de", "deny from geo:DE", true },
+		{ "allow 80/tcp from any", "allow 81/tcp from any", false },
+		{ "allow 80/tcp from any", "deny 80/tcp from any", false },
+		{ "allow from container:a", "allow from container:A", false },
+		{ "allow from any", "allow from any log", false },
+		{ "allow from any rate 1/s", "allow from any rate 2/s", false },
+		{ "allow 80/tcp from any as web", "deny from host as web", true },
+	};
 	struct origin origin = { .file = (char *)"x", .line = 1, .column = 1 };
-	struct rule rules[3];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct rule a, b;
+
+		assert_int_equal(rule_parse(cases[i].a, IN, &origin, &a, NULL), 0);
+		assert_int_equal(rule_parse(cases[i].b, IN, &origin, &b, NULL), 0);
+		if ((strcmp(a.name, b.name) == 0) != cases[i].same)
+			fail_msg("%s is %s, %s is %s", a.text, a.name, b.text, b.name);
+		rule_clear(&a);
+		rule_clear(&b);
+	}
+}
+
+/* A name that changed with the version would lose the counters: FNV-1a of the text, the low 32 bits. */
+static void test_automatic_name_is_stable(void **state)
+{
+	struct origin origin = { .file = (char *)"x", .line = 1, .column = 1 };
+	struct rule rule;
 	char hash[17];
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(rule_parse(texts[i], IN, &origin, &rules[i], NULL), 0);
-	assert_string_equal(rules[0].name, rules[1].name);
-	assert_string_not_equal(rules[0].name, rules[2].name);
-	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)text_hash(TEXT_HASH_SEED, texts[0]));
-	assert_string_equal(rules[0].name, hash + 8);
-	for (size_t i = 0; i < 3; i++)
-		rule_clear(&rules[i]);
+	assert_int_equal(rule_parse(" allow 80, 443/tcp  from any, host", IN, &origin, &rule, NULL), 0);
+	snprintf(hash, sizeof(hash), "%016llx",
+		 (unsigned long long)text_hash(TEXT_HASH_SEED, "allow 80,443/tcp from any,host"));
+	assert_string_equal(rule.name, hash + 8);
+	rule_clear(&rule);
+}
+
+/* What an error underlines: from the first '^' to the second. */
+static void test_error_shows_the_word(void **state)
+{
+	static const struct {
+		const char *text;
+		bool fixed;
+	} cases[] = {
+		{ "^alow^ 80/tcp from any", false },
+		{ "allow 80,^99999^/tcp from any", false },
+		{ "allow ^80^ from any", false },
+		{ "allow 80/tcp ^to^ any", false },
+		{ "allow 80/tcp from any, ^anny^,host", false },
+		{ "allow from container:web^/^1", false },
+		{ "allow from 192.0.2.0/^330^", false },
+		{ "allow from geo:^UK^", false },
+		{ "allow from any ^rte^ 5/s", false },
+		{ "allow from any as ^0123abcd^ log", false },
+		{ "allow 80/tcp from^^", false },
+		{ "^allow 80/tcp from^^ anny", true },
+	};
+	struct origin origin = { .file = (char *)"p", .line = 7, .column = 5 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct marked marked = marked_take(cases[i].text);
+		char *second = strchr(marked.text, '^');
+		struct error error = {};
+		struct place place = { .origin = &origin, .text = marked.text, .fixed = cases[i].fixed, .error = &error };
+		struct rule rule;
+
+		assert_non_null(second);
+		memmove(second, second + 1, strlen(second));
+		if (cases[i].fixed)
+			memmove(strchr(marked.text, '^'), strchr(marked.text, '^') + 1, strlen(strchr(marked.text, '^')));
+		assert_int_equal(rule_parse_place(&place, IN, &rule), -EINVAL);
+		assert_int_equal(error.line, 7);
+		if (error.column != marked.column + 4 ||
+		    error.length != (cases[i].fixed ? 0 : (size_t)(second - marked.text) + 1 - marked.column))
+			fail_msg("%s: column %u, length %u: %s", cases[i].text, error.column, error.length, error.text);
+		assert_memory_equal(error.text, "p:7:", 4);
+		assert_int_equal(error.text[error.sentence - 1], ' ');
+		assert_int_equal(error.text[error.sentence - 2], ':');
+		free(marked.text);
+	}
+}
+
+static void test_either_direction(void **state)
+{
+	static const struct {
+		const char *text;
+		enum dnet_direction direction;
+	} cases[] = {
+		{ "allow 443/tcp from any", IN },
+		{ "deny to metadata", OUT },
+		{ "allow from iface:eth0 rate 5/s per src", IN },
+		{ "allow 53/udp to dns rate 5/s per dst", OUT },
+	};
+	static const struct {
+		const char *text, *part;
+	} wrong[] = {
+		{ "allow 443/tcp ^any", "\"from\" or \"to\" or a comma is expected here" },
+		{ "allow 443/tcp^", "add \"from\" or \"to\" and a peer" },
+		{ "allow 443/tcp ^form any", "did you mean \"from\"?" },
+		{ "allow 443/tcp to ^iface:eth0", "this is an egress rule" },
+		{ "allow 443/tcp from any rate 5/s per ^dst", "write per src" },
+	};
+	struct origin origin = { .file = (char *)"rule", .line = 1, .column = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		enum dnet_direction direction = DNET_DIRECTIONS;
+		struct error error = {};
+		struct rule rule;
+
+		if (rule_parse_either(cases[i].text, &origin, &direction, &rule, &error) != 0)
+			fail_msg("%s: %s", cases[i].text, error.text);
+		assert_int_equal(direction, cases[i].direction);
+		rule_clear(&rule);
+	}
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct marked marked = marked_take(wrong[i].text);
+		enum dnet_direction direction = DNET_DIRECTIONS;
+		struct error error = {};
+		struct rule rule;
+
+		assert_int_equal(rule_parse_either(marked.text, &origin, &direction, &rule, &error), -EINVAL);
+		marked_check(&marked, "rule", error.text, wrong[i].part);
+		assert_int_equal(direction, DNET_DIRECTIONS);
+		free(marked.text);
+	}
 }
 
 static void test_too_long(void **state)
@@ -408,90 +557,19 @@ static void test_list_is_bounded(void **state)
 	assert_non_null(strstr(error.text, "more than 1024 rules"));
 }
 
-static void test_selectors(void **state)
-{
-	static const struct {
-		const char *text;
-		struct selector expected;
-	} cases[] = {
-		{ "all", { SELECT_ALL, NULL, NULL, NULL } },
-		{ "container:web-*", { SELECT_CONTAINER, NULL, NULL, (char *)"web-*" } },
-		{ "service:web", { SELECT_SERVICE, NULL, NULL, (char *)"web" } },
-		{ "service:shop/we?", { SELECT_SERVICE, (char *)"shop", NULL, (char *)"we?" } },
-		{ "label:app=web", { SELECT_LABEL, NULL, (char *)"app", (char *)"web" } },
-		{ "label:com.example/a=b=c:d", { SELECT_LABEL, NULL, (char *)"com.example/a", (char *)"b=c:d" } },
-		{ "label:app=", { SELECT_LABEL, NULL, (char *)"app", (char *)"" } },
-		{ "network:dmz", { SELECT_NETWORK, NULL, NULL, (char *)"dmz" } },
-		{ "project:shop*", { SELECT_PROJECT, NULL, NULL, (char *)"shop*" } },
-		{ "image:registry.example:5000/nginx:1.*", { SELECT_IMAGE, NULL, NULL, (char *)"registry.example:5000/nginx:1.*" } },
-		{ " all ", { SELECT_ALL, NULL, NULL, NULL } },
-	};
-	static const struct {
-		const char *text, *part;
-	} wrong[] = {
-		{ "^", "select is empty" },
-		{ "^web", "selects nothing" },
-		{ "^al", "selects nothing" },
-		{ "^servce:web", "did you mean \"service:\"?" },
-		{ "container:^", "the name of a container is missing" },
-		{ "container:a^/b", "\"/\" cannot be" },
-		{ "service:^/b", "the name of a project is missing" },
-		{ "network:d^*", "takes no wildcards" },
-		{ "label:app^", "write label:app=VALUE" },
-		{ "label:^=web", "the name of a label is missing" },
-		{ "label:^", "the name of a label is missing" },
-		{ "service:a ^and service:b", "\"and\" in select is not supported yet" },
-		{ "service:a ^or service:b", "\"or\" in select is not supported yet" },
-		{ "^not service:a", "\"not\" in select is not supported yet" },
-		{ "^(service:a)", "\"(\" in select is not supported yet" },
-		{ "service:a^, service:b", "\",\" in select is not supported yet" },
-		{ "service:a ^service:b", "select takes one word" },
-	};
-	struct origin origin = { .file = (char *)"policy.yaml", .line = 1, .column = 1 };
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct selector *expected = &cases[i].expected;
-		struct policy policy = { .name = NULL };
-		struct error error = { "" };
-
-		if (selector_parse(cases[i].text, &origin, &policy.selector, &error) != 0)
-			fail_msg("%s: %s", cases[i].text, error.text);
-		assert_int_equal(policy.selector.kind, expected->kind);
-		for (int field = 0; field < 3; field++) {
-			const char *is = ((char *[]){ policy.selector.project, policy.selector.key, policy.selector.value })[field];
-			const char *should = ((char *[]){ expected->project, expected->key, expected->value })[field];
-
-			if (!should)
-				assert_null(is);
-			else
-				assert_string_equal(is, should);
-		}
-		policy_clear(&policy);
-	}
-	for (size_t i = 0; i < COUNT(wrong); i++) {
-		struct marked marked = marked_take(wrong[i].text);
-		struct selector selector;
-		struct error error = { "" };
-
-		if (selector_parse(marked.text, &origin, &selector, &error) != -EINVAL)
-			fail_msg("%s: was accepted", marked.text);
-		marked_check(&marked, "policy.yaml", error.text, wrong[i].part);
-		free(marked.text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_text_is_normalised),
-		cmocka_unit_test(test_name_follows_the_text),
+		cmocka_unit_test(test_semantic_12_rules_are_known_by_name_or_hash),
+		cmocka_unit_test(test_automatic_name_is_stable),
+		cmocka_unit_test(test_error_shows_the_word),
+		cmocka_unit_test(test_either_direction),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_list_is_bounded),
-		cmocka_unit_test(test_selectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 static void parse_good(const char *text, struct inventory *inventory)
 {
-	struct error error = { "" };
+	struct error error = {};
 
 	if (static_inventory_parse("inventory.yaml", text, strlen(text), inventory, &error) != 0)
 		fail_msg("%s\n%s", text, error.text);
@@ -79,6 +79,40 @@ static void test_full(void **state)
 	assert_string_equal(inventory.attachments[1].network_id, "back");
 	assert_false(inventory.attachments[1].has_mac);
 	inventory_clear(&inventory);
+}
+
+static void test_ports(void **state)
+{
+	static const struct { const char *text, *expected; } cases[] = {
+		{ "[]", "" },
+		{ "[\"8080:80/tcp\"]", ":: 8080:80/6 " },
+		{ "[\"8080:80\", \"53:53/udp\", \"36412:36412/sctp\"]", ":: 8080:80/6 :: 53:53/17 :: 36412:36412/132 " },
+		{ "[\"198.18.0.1:8080:80\"]", "198.18.0.1 8080:80/6 " },
+		{ "[\"[2001:db8::1]:8080:80\", \"::1:8081:81\"]", "2001:db8::1 8080:80/6 ::1 8081:81/6 " },
+		{ "[\"5000-5002:6000-6002/udp\"]", ":: 5000:6000/17 :: 5001:6001/17 :: 5002:6002/17 " },
+		{ "[\"65535:65535\"]", ":: 65535:65535/6 " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[512], have[512] = "", address[TEXT_ADDR_SIZE];
+		const struct container *web;
+		struct inventory inventory;
+
+		snprintf(text, sizeof(text), WEB ", ports: %s, resolvers: [198.18.0.53, \"2001:db8::53\"], image-labels: [app, dnetbpf.mode] }\n",
+			 cases[i].text);
+		parse_good(text, &inventory);
+		web = inventory_container(&inventory, "web");
+		for (size_t k = 0; k < web->port_count; k++)
+			snprintf(have + strlen(have), sizeof(have) - strlen(have), "%s %u:%u/%u ", text_addr(&web->ports[k].host_addr, address),
+				 web->ports[k].host_port, web->ports[k].port, web->ports[k].proto);
+		assert_string_equal(have, cases[i].expected);
+		assert_int_equal(web->resolver_count, 2);
+		assert_string_equal(text_addr(&web->resolvers[1], address), "2001:db8::53");
+		assert_string_equal(web->image_labels[1], "dnetbpf.mode");
+		assert_null(web->image_labels[2]);
+		inventory_clear(&inventory);
+	}
 }
 
 static void test_small(void **state)
@@ -177,6 +211,25 @@ static const struct bad {
 	{ WEB ", service: p/a }\n  - { container: web, interface: veth2, network: ops, service: ^a }\n", "another value of \"service\"" },
 	{ WEB " }\n  - { container: web, interface: veth2, network: ops, image: ^b }\n", "another value of \"image\"" },
 	{ WEB ", labels: { a: b } }\n  - { container: web, interface: veth2, network: ops, labels: ^{ a: c } }\n", "another value of \"labels\"" },
+	{ WEB ", ports: [\"80:80\"] }\n  - { container: web, interface: veth2, network: ops, ports: ^[\"81:80\"] }\n", "another value of \"ports\"" },
+	{ WEB ", resolvers: [198.18.0.53] }\n  - { container: web, interface: veth2, network: ops, resolvers: ^[198.18.0.54] }\n",
+	  "another value of \"resolvers\"" },
+	/* published ports, resolvers, what the image claims */
+	{ WEB ", ports: ^8080 }\n", "\"ports\" must be a list" },
+	{ WEB ", ports: [^80] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"0:80\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"80:65536\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"80:80/icmp\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"80:80/\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"80-82:80-81\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"82-80:82-80\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [^\"198.18.0.300:80:80\"] }\n", "this is not a published port" },
+	{ WEB ", ports: [\"1-4096:1-4096\", ^\"5000:5000\"] }\n", "more than 4096 published ports" },
+	{ WEB ", ports: [^[]] }\n", "this is not a published port" },
+	{ WEB ", resolvers: [^dns.example] }\n", "this is not a resolver" },
+	{ WEB ", resolvers: [^198.18.0.0/24] }\n", "this is not a resolver" },
+	{ WEB ", image-labels: [^\"\"] }\n", "this is not the name of a label" },
+	{ WEB ", image-labels: ^app }\n", "\"image-labels\" must be a list" },
 };
 
 static void test_bad(void **state)
@@ -188,7 +241,7 @@ static void test_bad(void **state)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct marked marked = marked_take(bad[i].text);
 		struct inventory inventory = untouched;
-		struct error error = { "" };
+		struct error error = {};
 
 		if (static_inventory_parse("inventory.yaml", marked.text, strlen(marked.text), &inventory, &error) != -EINVAL)
 			fail_msg("accepted:\n%s", marked.text);
@@ -240,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test_setup_teardown(test_load, make_file, remove_file),
 	};

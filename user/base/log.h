@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Log lines of the daemon go to standard error, one a line, with a journald priority prefix when a service manager reads
- * them. Pure code returns errors and never logs; only daemon/ and cli/ call this. */
+ * them. Pure code returns errors and never logs; daemon/ and cli/ call this, and docker/ where an image claims what it must not. */
 #ifndef DNETBPF_BASE_LOG_H
 #define DNETBPF_BASE_LOG_H
 

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/suggest.h"
 
 static const char *const log_choices[] = { "text", "json", NULL };
 static const char *const attach_choices[] = {
@@ -42,62 +44,143 @@ const struct cli_option cli_options[OPTION_COUNT] = {
 	[OPTION_CONTAINER] = { "container", 0, CLI_TEXT, AT(container), "GLOB", NULL, NULL, "only events of these containers" },
 	[OPTION_VERDICT] = { "verdict", 0, CLI_WORD, AT(verdict), "VERDICT", NULL, verdict_choices, "only this verdict" },
 	[OPTION_REASON] = { "reason", 0, CLI_TEXT, AT(reason), "REASON", NULL, NULL, "only this reason, e.g. default_denied" },
+	[OPTION_OFFLINE] = { "offline", 0, CLI_TEXT, AT(offline), "FILE", NULL, NULL,
+		"ask this policy file, not the daemon (with --inventory static:FILE)" },
+	[OPTION_CONFIRM] = { "confirm", 0, CLI_TEXT, AT(confirm), "TIME", NULL, NULL,
+		"take it back after TIME (60s, 5m) unless `dnetbpf policy confirm` came" },
+	[OPTION_FOR] = { "for", 0, CLI_TEXT, AT(duration), "TIME", NULL, NULL, "only for so long (30s, 10m, 2h, 7d)" },
+	[OPTION_REMOVE] = { "remove", 0, CLI_FLAG, AT(remove), NULL, NULL, NULL, "take the rule away again" },
 	[OPTION_HELP] = { "help", 'h', CLI_FLAG, AT(help), NULL, NULL, NULL, "show this help" },
 };
 
 #define OPTIONS(...) (const enum cli_option_id[]){ __VA_ARGS__, OPTION_HELP, OPTION_COUNT }
 
 const struct cli_command cli_commands[] = {
-	{ "run", "enforce, until it is stopped (the daemon)",
-	  "Runs in the foreground as root. When it ends, what is in force stays in force; the next run adopts it.",
+	{ "run", "enforce, until it is stopped (the daemon)", NULL, 0, 0,
+	  "Runs in the foreground as root. When it ends, what is in force stays in force; the next run adopts it.\n"
+	  "SIGHUP reads the policy again.",
 	  OPTIONS(OPTION_CONFIG, OPTION_INVENTORY, OPTION_DOCKER, OPTION_METRICS, OPTION_CONTROL, OPTION_PIN, OPTION_LOG,
 		  OPTION_AUDIT, OPTION_ONCE, OPTION_ATTACH, OPTION_JSON), command_run },
-	{ "ps", "list container interfaces: state, policy, packets passed and denied",
+	{ "init", "write a starter policy from what runs now", NULL, 0, 0,
+	  "Prints a commented policy file: published ports, projects, and who talks to whom as far as connections show.\n"
+	  "Nothing is changed: read it, then save it as " DEFAULT_CONFIG ".",
+	  OPTIONS(OPTION_JSON, OPTION_CONTROL), command_init },
+	{ "policy check", "find errors and likely mistakes in a policy", "FILE...", 1, CLI_MAX_ARGUMENTS,
+	  "FILE is a policy file, or a compose file with dnetbpf labels. Needs neither root nor a daemon. With --inventory, or when\n"
+	  "a daemon answers, names that match nothing are warned about. Exit code 0: no error (warnings are printed), 1: errors.",
+	  OPTIONS(OPTION_JSON, OPTION_INVENTORY, OPTION_CONTROL), command_policy_check },
+	{ "policy show", "show the rules in force, in their order, with their hits", "[CONTAINER]", 0, 1, NULL,
+	  OPTIONS(OPTION_JSON, OPTION_CONTROL), command_policy_show },
+	{ "policy explain", "say what happens to a packet, by which rule, and why not by another", "PACKET", 1, CLI_MAX_ARGUMENTS,
+	  "PACKET is written as 'tcp 203.0.113.7:4444 -> web:443'; both sides may be container names, addresses, [v6]:port, host\n"
+	  "or outside. Asks the daemon, and through it the tables in the kernel; --offline asks a file.",
+	  OPTIONS(OPTION_JSON, OPTION_OFFLINE, OPTION_INVENTORY, OPTION_CONTROL), command_policy_explain },
+	{ "policy test", "check expected verdicts, for your own CI", "CASES", 1, 1,
+	  "CASES is a YAML file of packets and what is to become of them. Needs neither root nor Docker.",
+	  OPTIONS(OPTION_JSON, OPTION_CONFIG, OPTION_INVENTORY), command_policy_test },
+	{ "policy reload", "read the policy file again and put it in force", NULL, 0, 0,
+	  "A file that cannot be read changes nothing.", OPTIONS(OPTION_JSON, OPTION_CONTROL), command_policy_reload },
+	{ "policy apply", "put another policy file in force", "FILE", 1, 1,
+	  "It holds until the next reload. With --confirm it is taken back by itself, so that nobody locks himself out.",
+	  OPTIONS(OPTION_CONFIRM, OPTION_JSON, OPTION_CONTROL), command_policy_apply },
+	{ "policy confirm", "keep what `policy apply --confirm` put in force", NULL, 0, 0, NULL,
+	  OPTIONS(OPTION_JSON, OPTION_CONTROL), command_policy_confirm },
+	{ "allow", "allow something to a container, by hand and at once", "CONTAINER RULE", 2, CLI_MAX_ARGUMENTS,
+	  "RULE is a rule without its first word: `dnetbpf allow web 443/tcp from 203.0.113.0/24 --for 2h`. It comes before all\n"
+	  "others, is kept in policy.d/by-hand.yaml, and governs nothing by itself. --remove takes the same rule away.",
+	  OPTIONS(OPTION_FOR, OPTION_REMOVE, OPTION_JSON, OPTION_CONTROL), command_allow },
+	{ "deny", "deny something to a container, by hand and at once", "CONTAINER RULE", 2, CLI_MAX_ARGUMENTS,
+	  "RULE is a rule without its first word: `dnetbpf deny web from 203.0.113.7`. See `dnetbpf help allow`.",
+	  OPTIONS(OPTION_FOR, OPTION_REMOVE, OPTION_JSON, OPTION_CONTROL), command_deny },
+	{ "ps", "list container interfaces: state, policy, packets passed and denied", NULL, 0, 0,
 	  "Under the list it says what is not enforced, and why.",
 	  OPTIONS(OPTION_JSON, OPTION_CONTROL), command_ps },
-	{ "events", "show what was denied and why",
+	{ "events", "show what was denied and why", NULL, 0, 0,
 	  "Without -f: the daemon's recent history. With -f: only what comes from now on, after the newest N of the history when\n"
 	  "-n N is given. Filters are applied after -n when following, before it otherwise.",
 	  OPTIONS(OPTION_FOLLOW, OPTION_NUMBER, OPTION_CONTAINER, OPTION_VERDICT, OPTION_REASON, OPTION_JSON, OPTION_CONTROL),
 	  command_events },
-	{ "status", "show how the daemon is doing", NULL, OPTIONS(OPTION_JSON, OPTION_CONTROL), command_status },
-	{ "doctor", "say what this machine has or lacks, and what to do",
+	{ "flows", "list the connections that are known", NULL, 0, 0, NULL,
+	  OPTIONS(OPTION_CONTAINER, OPTION_NUMBER, OPTION_JSON, OPTION_CONTROL), command_flows },
+	{ "status", "show how the daemon is doing", NULL, 0, 0, NULL, OPTIONS(OPTION_JSON, OPTION_CONTROL), command_status },
+	{ "doctor", "say what this machine has or lacks, and what to do", NULL, 0, 0,
 	  "Exit code 0: no problem; 1: a problem; 3: the kernel is too old.",
 	  OPTIONS(OPTION_JSON, OPTION_DOCKER, OPTION_PIN, OPTION_CONTROL), command_doctor },
-	{ "unload", "take everything away: programs, tables, pins",
+	{ "unload", "take everything away: programs, tables, pins", NULL, 0, 0,
 	  "Asks the daemon, which then exits. Without a daemon it does the work itself, as root.",
 	  OPTIONS(OPTION_JSON, OPTION_PIN, OPTION_CONTROL), command_unload },
-	{ "version", "show versions", NULL, OPTIONS(OPTION_JSON), command_version },
-	{ NULL, NULL, NULL, NULL, NULL },
+	{ "version", "show versions", NULL, 0, 0, NULL, OPTIONS(OPTION_JSON), command_version },
+	{},
 };
 
 /* " did you mean X?" or nothing, for the end of a sentence. */
 static const char *hint(const char *word, const char *const *candidates, const char *dashes, char *buffer, size_t size)
 {
-	const char *meant = cli_suggest(word, candidates);
+	struct suggestion suggestion;
 
 	buffer[0] = '\0';
-	if (meant)
-		snprintf(buffer, size, "; did you mean %s%s?", dashes, meant);
+	suggest_begin(&suggestion, word_of(word));
+	for (; *candidates; candidates++)
+		suggest_offer(&suggestion, *candidates);
+	if (suggestion.best)
+		snprintf(buffer, size, "; did you mean %s%s?", dashes, suggestion.best);
 	return buffer;
 }
 
-static const struct cli_command *find_command(const char *name, struct error *error)
+/* Is this the first word of names of two words? */
+static bool is_group(const char *word)
 {
-	const char *names[sizeof(cli_commands) / sizeof(cli_commands[0]) + 1];
-	const struct cli_command *command;
-	char meant[80];
-	size_t count = 0;
+	size_t length = strlen(word);
 
-	for (command = cli_commands; command->name; command++) {
-		if (strcmp(command->name, name) == 0)
-			return command;
-		names[count++] = command->name;
+	for (const struct cli_command *command = cli_commands; command->name; command++)
+		if (strncmp(command->name, word, length) == 0 && command->name[length] == ' ')
+			return true;
+	return false;
+}
+
+static int unknown_command(const char *group, const char *name, struct error *error)
+{
+	const char *names[2 * sizeof(cli_commands) / sizeof(cli_commands[0]) + 1];
+	size_t count = 0, length = group ? strlen(group) + 1 : 0;
+	char meant[80];
+
+	for (const struct cli_command *command = cli_commands; command->name; command++) {
+		if (group && strncmp(command->name, group, length - 1) == 0 && command->name[length - 1] == ' ')
+			names[count++] = command->name + length;
+		else if (!group && !strchr(command->name, ' '))
+			names[count++] = command->name;
 	}
-	names[count++] = "help";
+	if (!group) {
+		names[count++] = "help";
+		names[count++] = "policy";
+	}
 	names[count] = NULL;
-	error_set(error, -EINVAL, "there is no command %s%s (`dnetbpf help` lists them)", name,
-		  hint(name, names, "", meant, sizeof(meant)));
+	if (!name) {
+		error_set(error, -EINVAL, "say what to do with the %s: ", group);
+		for (size_t i = 0; i < count; i++)
+			snprintf(error->text + strlen(error->text), sizeof(error->text) - strlen(error->text), "%s%s %s",
+				 !i ? "" : i + 1 < count ? ", " : " or ", group, names[i]);
+		return -EINVAL;
+	}
+	return error_set(error, -EINVAL, "there is no command %s%s%s%s (`dnetbpf help%s%s` lists them)", group ? group : "", group ? " " : "",
+			 name, hint(name, names, "", meant, sizeof(meant)), group ? " " : "", group ? group : "");
+}
+
+/* @words: closed by NULL. *ret_words: how many of them the name takes. */
+static const struct cli_command *find_command(char *const *words, int *ret_words, struct error *error)
+{
+	const char *first = strcmp(words[0], "--version") == 0 ? "version" : words[0];
+	bool group = is_group(first);
+	size_t length = strlen(first);
+
+	for (const struct cli_command *command = cli_commands; command->name; command++) {
+		if (group ? words[1] && strncmp(command->name, first, length) == 0 && command->name[length] == ' ' &&
+			    strcmp(command->name + length + 1, words[1]) == 0 : strcmp(command->name, first) == 0) {
+			*ret_words = group ? 2 : 1;
+			return command;
+		}
+	}
+	unknown_command(group ? first : NULL, group ? words[1] : first, error);
 	return NULL;
 }
 
@@ -218,23 +301,53 @@ static int parse_letters(const struct cli_command *command, int argc, char *cons
 	return 0;
 }
 
+static int parse_help(int argc, char *const *argv, struct cli_invocation *invocation, struct error *error)
+{
+	int words = 0;
+
+	invocation->help = true;
+	if (argc == 2)
+		return 0;
+	if (argc == 3 && is_group(argv[2])) {
+		invocation->group = argv[2];
+		return 0;
+	}
+	invocation->command = find_command(argv + 2, &words, error);
+	if (!invocation->command)
+		return -EINVAL;
+	return 2 + words == argc ? 0 : error_set(error, -EINVAL, "`dnetbpf help` takes the name of one command");
+}
+
+static int add_argument(const struct cli_command *command, const char *word, struct cli_values *values, struct error *error)
+{
+	if (!command->most)
+		return error_set(error, -EINVAL, "`dnetbpf %s` takes options only, and %s is none (`dnetbpf help %s` lists them)",
+				 command->name, word, command->name);
+	if (values->argument_count >= command->most)
+		return error_set(error, -EINVAL, "%s is too much: write `dnetbpf %s %s`", word, command->name, command->arguments);
+	values->arguments[values->argument_count++] = word;
+	return 0;
+}
+
 int cli_parse(int argc, char *const *argv, struct cli_invocation *ret, struct error *error)
 {
 	struct cli_invocation invocation = { 0 };
-	int i = 1, r;
+	bool options = true;
+	int words, r;
 
 	if (argc < 2)
 		return error_set(error, -EINVAL, "say what to do: `dnetbpf COMMAND` (`dnetbpf help` lists the commands)");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-		if (argc > 3)
-			return error_set(error, -EINVAL, "`dnetbpf help` takes the name of one command");
-		if (argc == 3 && !(invocation.command = find_command(argv[2], error)))
-			return -EINVAL;
-		invocation.help = true;
-		*ret = invocation;
+		r = parse_help(argc, argv, &invocation, error);
+		if (r == 0)
+			*ret = invocation;
+		return r;
+	}
+	if (argc == 3 && is_group(argv[1]) && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+		*ret = (struct cli_invocation){ .group = argv[1], .help = true };
 		return 0;
 	}
-	invocation.command = find_command(strcmp(argv[1], "--version") == 0 ? "version" : argv[1], error);
+	invocation.command = find_command(argv + 1, &words, error);
 	if (!invocation.command)
 		return -EINVAL;
 	for (const enum cli_option_id *id = invocation.command->options; *id != OPTION_COUNT; id++)
@@ -243,18 +356,25 @@ int cli_parse(int argc, char *const *argv, struct cli_invocation *ret, struct er
 			if (r < 0)
 				return r;
 		}
-	for (i = 2; i < argc; i++) {
-		if (strncmp(argv[i], "--", 2) == 0 && argv[i][2])
+	for (int i = 1 + words; i < argc; i++) {
+		if (options && invocation.command->most && strcmp(argv[i], "--") == 0) {
+			options = false;
+			continue;
+		}
+		/* "->" is a word of packets. */
+		if (options && strncmp(argv[i], "--", 2) == 0 && argv[i][2])
 			r = parse_long(invocation.command, argc, argv, &i, &invocation.values, error);
-		else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')
+		else if (options && argv[i][0] == '-' && argv[i][1] && !strchr("->", argv[i][1]))
 			r = parse_letters(invocation.command, argc, argv, &i, &invocation.values, error);
 		else
-			r = error_set(error, -EINVAL, "`dnetbpf %s` takes options only, and %s is none (`dnetbpf help %s` lists them)",
-				      invocation.command->name, argv[i], invocation.command->name);
+			r = add_argument(invocation.command, argv[i], &invocation.values, error);
 		if (r < 0)
 			return r;
 	}
 	invocation.help = invocation.values.help;
+	if (!invocation.help && invocation.values.argument_count < invocation.command->least)
+		return error_set(error, -EINVAL, "write `dnetbpf %s %s` (`dnetbpf help %s` says more)", invocation.command->name,
+				 invocation.command->arguments, invocation.command->name);
 	*ret = invocation;
 	return 0;
 }
@@ -297,6 +417,41 @@ json_int_t cli_number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+char *cli_join(const struct cli_values *values, unsigned int first)
+{
+	size_t size = 1;
+	char *text;
+
+	for (unsigned int i = first; i < values->argument_count; i++)
+		size += strlen(values->arguments[i]) + 1;
+	text = calloc(1, size);
+	for (unsigned int i = first; text && i < values->argument_count; i++) {
+		if (i > first)
+			strcat(text, " ");
+		strcat(text, values->arguments[i]);
+	}
+	return text;
+}
+
+int cli_duration(const char *text, const char *option, uint64_t *ret_seconds, struct error *error)
+{
+	uint64_t ns;
+
+	if (word_duration(word_of(text), &ns) < 0)
+		return error_set(error, -EINVAL, "--%s %s: write a time such as 30s, 10m, 2h or 7d", option, text);
+	*ret_seconds = ns / 1000000000ull;
+	return 0;
+}
+
+char *cli_absolute(const char *path, struct error *error)
+{
+	char *absolute = realpath(path, NULL);
+
+	if (!absolute)
+		error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
+	return absolute;
+}
+
 int cli_fail(const struct error *error)
 {
 	log_error("%s", error->text);
@@ -319,7 +474,7 @@ static int finish(int code)
 int cli_main(int argc, char **argv)
 {
 	struct cli_invocation invocation;
-	struct error error = { "" };
+	struct error error = {};
 
 	/* A client or a terminal that goes away is an error of one write, not the end of the daemon. */
 	signal(SIGPIPE, SIG_IGN);
@@ -328,7 +483,10 @@ int cli_main(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	if (invocation.help) {
-		cli_help(stdout, invocation.command);
+		if (invocation.group)
+			cli_help_group(stdout, invocation.group);
+		else
+			cli_help(stdout, invocation.command);
 		return finish(CLI_OK);
 	}
 	log_set_json(invocation.values.json);

@@ -128,7 +128,7 @@ static void check_bridge_netfilter(struct doctor *doctor)
 static void check_daemon(struct doctor *doctor)
 {
 	const char *control = doctor->values->control;
-	struct error error = { "" };
+	struct error error = {};
 	json_t *body, *problem;
 	size_t i;
 	int r = control_request(control, "GET", "/v1/status", NULL, &body, &error);
@@ -179,7 +179,7 @@ int command_doctor(const struct cli_values *values)
 	size_t i;
 
 	if (!doctor.findings) {
-		struct error error = { "out of memory" };
+		struct error error = { .text = "out of memory" };
 
 		return cli_fail(&error);
 	}

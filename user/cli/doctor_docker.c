@@ -82,7 +82,7 @@ void doctor_docker(struct doctor *doctor)
 {
 	const char *url = doctor->values->docker, *socket = url + strlen("unix://");
 	json_t *version, *info, *bridge;
-	struct error error = { "" };
+	struct error error = {};
 	int code, major;
 
 	if (strncmp(url, "unix:///", 8) != 0) {

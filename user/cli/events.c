@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "control/client.h"
@@ -106,19 +107,19 @@ int command_events(const struct cli_values *values)
 {
 	bool limited = cli_given(values, OPTION_NUMBER);
 	struct reader reader = { .values = values };
-	struct error error = { "" };
+	struct error error = {};
 	char path[80] = "/v1/events";
 	int r;
 
 	if (values->reason) {
-		const char *meant = cli_suggest(values->reason, reason_names);
+		struct suggestion suggestion;
 		size_t i = 0;
 
-		while (reason_names[i] && strcmp(reason_names[i], values->reason) != 0)
-			i++;
+		suggest_begin(&suggestion, word_of(values->reason));
+		for (; reason_names[i] && strcmp(reason_names[i], values->reason) != 0; i++)
+			suggest_offer(&suggestion, reason_names[i]);
 		if (!reason_names[i]) {
-			log_error("--reason %s: there is no such reason%s%s%s", values->reason, meant ? "; did you mean " : "",
-				  meant ? meant : "", meant ? "?" : "");
+			log_error("--reason %s: there is no such reason%s", values->reason, suggest_end(&suggestion, ""));
 			return CLI_USAGE;
 		}
 	}

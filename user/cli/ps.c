@@ -94,7 +94,7 @@ static int print(const json_t *body)
 
 int command_ps(const struct cli_values *values)
 {
-	struct error error = { "" };
+	struct error error = {};
 	json_t *body;
 	int r;
 

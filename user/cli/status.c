@@ -141,7 +141,7 @@ static void print_status(const json_t *body)
 
 int command_status(const struct cli_values *values)
 {
-	struct error error = { "" };
+	struct error error = {};
 	json_t *body;
 
 	if (control_request(values->control, "GET", "/v1/status", NULL, &body, &error) < 0)

@@ -64,7 +64,7 @@ static int other_pins(const struct cli_values *values, bool *ret, struct error *
 int command_unload(const struct cli_values *values)
 {
 	struct unload_report report = { 0 };
-	struct error error = { "" };
+	struct error error = {};
 	json_t *body = NULL;
 	bool other = false;
 	int r;

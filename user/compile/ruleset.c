@@ -9,230 +9,156 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-int array_grow(void **array, size_t *room, size_t count, size_t size)
-{
-	size_t wanted;
-	void *grown;
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define V4(a, b, c, d) { .addr = { .byte = { [10] = 0xff, [11] = 0xff, a, b, c, d } }, .prefix_len = 128 }
 
-	if (count < *room)
-		return 0;
-	wanted = *room ? *room * 2 : 64;
-	while (wanted <= count)
-		wanted *= 2;
-	grown = realloc(*array, wanted * size);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*room = wanted;
-	return 0;
-}
+/* Amazon's and most others', Amazon's for tasks and pods, Alibaba's, Azure's; Amazon's two and Google's over IPv6. */
+const struct prefix metadata_prefixes[] = {
+	V4(169, 254, 169, 254), V4(169, 254, 170, 2), V4(169, 254, 170, 23), V4(100, 100, 100, 200), V4(168, 63, 129, 16),
+	{ .addr = { .byte = { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 } }, .prefix_len = 128 },
+	{ .addr = { .byte = { 0xfd, 0x00, 0x0e, 0xc2, [15] = 0x23 } }, .prefix_len = 128 },
+	{ .addr = { .byte = { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54 } }, .prefix_len = 128 },
+	{},
+};
+
+static const struct dnet_addr all_v4 = { .byte = { [10] = 0xff, [11] = 0xff } };
 
 void ruleset_clear(struct ruleset *ruleset)
 {
-	free(ruleset->key);
 	free(ruleset->project);
+	free(ruleset->resolvers);
 	free(ruleset->rules);
 	memset(ruleset, 0, sizeof(*ruleset));
 }
 
-void arena_clear(struct arena *arena)
+bool resolver_on_wire(const struct dnet_addr *resolver)
 {
-	for (size_t i = 0; i < arena->ruleset_count; i++)
-		ruleset_clear(&arena->sources[i]);
-	free(arena->rulesets);
-	free(arena->sources);
-	free(arena->bounds);
-	free(arena->rows);
-	free(arena->rules);
-	free(arena->prefixes);
-	free(arena->row_index);
-	free(arena->row_lengths);
-	memset(arena, 0, sizeof(*arena));
+	static const struct dnet_addr loopback = { .byte = { [15] = 1 } };
+
+	return !addr_equal(resolver, &loopback) && !(addr_is_v4(resolver) && resolver->byte[12] == 127);
 }
 
-static int full(struct error *error, const char *what, size_t bound)
+bool prefix_is_v4(const struct dnet_addr *addr, unsigned int prefix_len)
 {
-	return error_set(error, -ENOSPC, "the policies need more than %zu %s, which is the limit; use fewer or shorter rules", bound, what);
+	return prefix_len >= DNET_V4_PREFIX_OFFSET && addr_is_v4(addr);
 }
 
-static uint32_t row_hash(const uint64_t *row, uint32_t words)
+bool prefix_covers(const struct dnet_addr *outer, unsigned int outer_len, const struct dnet_addr *inner, unsigned int inner_len)
 {
-	uint64_t hash = 0x9e3779b97f4a7c15ull * words;
-
-	for (uint32_t i = 0; i < words; i++) {
-		hash = (hash ^ row[i]) * 0xff51afd7ed558ccdull;
-		hash ^= hash >> 32;
-	}
-	return (uint32_t)(hash >> 16);
+	return outer_len <= inner_len && prefix_is_v4(outer, outer_len) == prefix_is_v4(inner, inner_len) &&
+	       addr_in_prefix(inner, outer, outer_len);
 }
 
-static int index_grow(struct arena *arena)
+static int compare_u64(const void *a, const void *b)
 {
-	size_t size = arena->row_index_size ? arena->row_index_size * 2 : 256;
-	uint32_t *index = calloc(size, sizeof(*index));
-	uint8_t *lengths = calloc(size, 1);
-
-	if (!index || !lengths) {
-		free(index);
-		free(lengths);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < arena->row_index_size; i++) {
-		size_t at;
-
-		if (!arena->row_lengths[i])
-			continue;
-		at = row_hash(arena->rows + arena->row_index[i], arena->row_lengths[i]) & (size - 1);
-		while (lengths[at])
-			at = (at + 1) & (size - 1);
-		index[at] = arena->row_index[i];
-		lengths[at] = arena->row_lengths[i];
-	}
-	free(arena->row_index);
-	free(arena->row_lengths);
-	arena->row_index = index;
-	arena->row_lengths = lengths;
-	arena->row_index_size = size;
-	return 0;
-}
-
-int arena_row(struct arena *arena, const uint64_t *row, uint32_t words, uint32_t *ret_row, struct error *error)
-{
-	const uint32_t base = arena->index * DNET_MAX_ROW_WORDS;
-	size_t at;
-
-	if ((arena->row_index_used * 4 >= arena->row_index_size * 3 && index_grow(arena) < 0) ||
-	    array_grow((void **)&arena->rows, &arena->row_room, arena->row_words + words, sizeof(uint64_t)) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	/* Word 0 is never given out: row 0 means "none" in the kernel. */
-	if (!arena->row_words)
-		arena->rows[arena->row_words++] = 0;
-	at = row_hash(row, words) & (arena->row_index_size - 1);
-	while (arena->row_lengths[at]) {
-		if (arena->row_lengths[at] == words && memcmp(arena->rows + arena->row_index[at], row, words * sizeof(*row)) == 0) {
-			*ret_row = base + arena->row_index[at];
-			return 0;
-		}
-		at = (at + 1) & (arena->row_index_size - 1);
-	}
-	if (arena->row_words + words > DNET_MAX_ROW_WORDS)
-		return full(error, "words of rule bitmaps", DNET_MAX_ROW_WORDS);
-	memcpy(arena->rows + arena->row_words, row, words * sizeof(*row));
-	arena->row_index[at] = (uint32_t)arena->row_words;
-	arena->row_lengths[at] = (uint8_t)words;
-	arena->row_index_used++;
-	*ret_row = base + (uint32_t)arena->row_words;
-	arena->row_words += words;
-	return 0;
-}
-
-static void bit_set(uint64_t *row, size_t bit)
-{
-	row[bit / 64] |= 1ull << (bit % 64);
-}
-
-bool peer_names_endpoint(const struct peer *peer, const char *project, const struct compile_endpoint *endpoint)
-{
-	const struct container *container = endpoint->container;
-
-	switch (peer->kind) {
-	case PEER_CONTAINER:
-		return text_glob_match(peer->name, container->name);
-	case PEER_SERVICE:
-		if (!container->service || !text_glob_match(peer->name, container->service))
-			return false;
-		if (peer->project)
-			return text_glob_match(peer->project, container->project ? container->project : "");
-		/* A bare service name means the rule owner's own project. */
-		return strcmp(project ? project : "", container->project ? container->project : "") == 0;
-	case PEER_NETWORK:
-		return strcmp(peer->name, endpoint->network->name) == 0;
-	default:
-		return false;
-	}
-}
-
-bool ruleset_names_endpoint(const struct ruleset *ruleset, const struct compile_endpoint *endpoint, uint64_t *bits)
-{
-	bool any = false;
-
-	memset(bits, 0, ruleset->words * sizeof(*bits));
-	for (size_t i = 0; i < ruleset->count; i++) {
-		const struct rule *rule = ruleset->rules[i].rule;
-
-		for (size_t j = 0; j < rule->peer_count; j++) {
-			if (peer_names_endpoint(&rule->peers[j], ruleset->project, endpoint)) {
-				bit_set(bits, i);
-				any = true;
-				break;
-			}
-		}
-	}
-	return any;
-}
-
-static int compare_u32(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return x < y ? -1 : x > y;
 }
 
+static int add_bound(struct arena *arena, struct dnet_ruleset *target, uint32_t first, uint32_t row, struct error *error)
+{
+	if (target->bound_count && arena->bounds[arena->bound_count - 1].row == row)
+		return 0;
+	if (arena->bound_count >= DNET_MAX_BOUNDS)
+		return arena_full(error, "boundaries of ports", DNET_MAX_BOUNDS);
+	if (array_grow((void **)&arena->bounds, &arena->bound_room, arena->bound_count, sizeof(*arena->bounds)) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	arena->bounds[arena->bound_count++] = (struct dnet_bound){ .first = first, .row = row };
+	target->bound_count++;
+	return 0;
+}
+
+/* One sweep over the ends of all matches, in order. A rule's bit is set while some match of it is open. */
 static int add_bounds(struct arena *arena, const struct ruleset *source, struct dnet_ruleset *target, struct error *error)
 {
-	_cleanup_free_ uint32_t *points = NULL;
-	size_t room = 1, count = 0, unique = 1;
-	uint32_t last_row = 0;
+	_cleanup_free_ uint64_t *points = NULL;	/* selector << 32 | rule << 1 | ends */
+	uint32_t open[DNET_MAX_RULES] = {};
+	uint64_t bits[DNET_ROW_WORDS] = {};
+	size_t room = 1, count = 0;
+	uint32_t first = 0;
 
 	for (size_t i = 0; i < source->count; i++)
 		room += source->rules[i].rule->match_count * 2;
-	points = calloc(room, sizeof(*points));
+	points = malloc(room * sizeof(*points));
 	if (!points)
 		return error_set(error, -ENOMEM, "out of memory");
-	points[count++] = 0;
 	for (size_t i = 0; i < source->count; i++) {
 		const struct rule *rule = source->rules[i].rule;
 
 		for (size_t j = 0; j < rule->match_count; j++) {
-			points[count++] = rule->matches[j].first;
+			points[count++] = (uint64_t)rule->matches[j].first << 32 | i << 1;
 			if (rule->matches[j].last < DNET_SELECTOR_MAX)
-				points[count++] = rule->matches[j].last + 1;
+				points[count++] = (uint64_t)(rule->matches[j].last + 1) << 32 | i << 1 | 1;
 		}
 	}
-	qsort(points, count, sizeof(*points), compare_u32);
-	for (size_t i = 1; i < count; i++)
-		if (points[i] != points[unique - 1])
-			points[unique++] = points[i];
+	qsort(points, count, sizeof(*points), compare_u64);
 	target->bound_base = (uint32_t)(arena->index * DNET_MAX_BOUNDS + arena->bound_count);
-	for (size_t p = 0; p < unique; p++) {
-		uint64_t bits[DNET_ROW_WORDS] = {};
+	for (size_t p = 0;;) {
 		uint32_t row;
 		int r;
 
-		for (size_t i = 0; i < source->count; i++) {
-			const struct rule *rule = source->rules[i].rule;
+		for (; p < count && points[p] >> 32 == first; p++) {
+			size_t rule = (uint32_t)points[p] >> 1;
 
-			for (size_t j = 0; j < rule->match_count; j++) {
-				if (rule->matches[j].first <= points[p] && points[p] <= rule->matches[j].last) {
-					bit_set(bits, i);
-					break;
-				}
-			}
+			open[rule] += points[p] & 1 ? -1u : 1u;
+			if (open[rule])
+				bit_set(bits, rule);
+			else
+				bits[rule / 64] &= ~(1ull << (rule % 64));
 		}
 		r = arena_row(arena, bits, source->words, &row, error);
+		if (r == 0)
+			r = add_bound(arena, target, first, row, error);
 		if (r < 0)
 			return r;
-		if (p && row == last_row)
-			continue;
-		if (arena->bound_count >= DNET_MAX_BOUNDS)
-			return full(error, "boundaries of ports", DNET_MAX_BOUNDS);
-		if (array_grow((void **)&arena->bounds, &arena->bound_room, arena->bound_count, sizeof(*arena->bounds)) < 0)
-			return error_set(error, -ENOMEM, "out of memory");
-		arena->bounds[arena->bound_count++] = (struct dnet_bound){ .first = points[p], .row = row };
-		target->bound_count++;
-		last_row = row;
+		if (p == count)
+			return 0;
+		first = (uint32_t)(points[p] >> 32);
 	}
-	return 0;
+}
+
+/* Which rows a peer is in, as bits 1 << enum dnet_peer_class. `any` is in the row of what the peer itself is. */
+static unsigned int peer_classes(const struct peer *peer)
+{
+	switch (peer->kind) {
+	case PEER_ANY:
+		return 1u << DNET_PEER_OTHER | 1u << DNET_PEER_OUTSIDE | 1u << DNET_PEER_HOST | 1u << DNET_PEER_LAN | 1u << DNET_PEER_INTERNET;
+	case PEER_OUTSIDE:
+		return 1u << DNET_PEER_OUTSIDE | 1u << DNET_PEER_LAN | 1u << DNET_PEER_INTERNET;
+	case PEER_HOST:
+		return 1u << DNET_PEER_HOST;
+	case PEER_LAN:
+		return 1u << DNET_PEER_LAN;
+	case PEER_INTERNET:
+		return 1u << DNET_PEER_INTERNET;
+	case PEER_GROUP:
+		return 1u << DNET_PEER_GROUP;
+	default:
+		return 0;
+	}
+}
+
+/* What the kernel has to look up for a peer. Prefixes are counted when they are entered. */
+static uint32_t peer_flags(const struct peer *peer)
+{
+	switch (peer->kind) {
+	case PEER_LAN:
+	case PEER_INTERNET:
+		return DNET_RULESET_HAS_SCOPES;
+	case PEER_PROJECT:
+	case PEER_CONTAINER:
+	case PEER_SERVICE:
+	case PEER_NETWORK:
+	case PEER_LABEL:
+		return DNET_RULESET_HAS_ENDPOINTS;
+	case PEER_SET:
+		return DNET_RULESET_HAS_SETS;
+	case PEER_INTERFACE:
+		return DNET_RULESET_HAS_INTERFACES;
+	default:
+		return 0;
+	}
 }
 
 static int add_class_rows(struct arena *arena, const struct ruleset *source, struct dnet_ruleset *target, struct error *error)
@@ -241,23 +167,15 @@ static int add_class_rows(struct arena *arena, const struct ruleset *source, str
 
 	for (size_t i = 0; i < source->count; i++) {
 		const struct rule *rule = source->rules[i].rule;
+		unsigned int classes = 0;
 
 		for (size_t j = 0; j < rule->peer_count; j++) {
-			switch (rule->peers[j].kind) {
-			case PEER_ANY:
-				for (int class = 0; class < DNET_PEER_CLASSES; class++)
-					bit_set(bits[class], i);
-				break;
-			case PEER_OUTSIDE:
-				bit_set(bits[DNET_PEER_OUTSIDE], i);
-				break;
-			case PEER_HOST:
-				bit_set(bits[DNET_PEER_HOST], i);
-				break;
-			default:
-				break;
-			}
+			classes |= peer_classes(&rule->peers[j]);
+			target->flags |= peer_flags(&rule->peers[j]);
 		}
+		for (int class = 0; class < DNET_PEER_CLASSES; class++)
+			if (classes >> class & 1)
+				bit_set(bits[class], i);
 	}
 	for (int class = 0; class < DNET_PEER_CLASSES; class++) {
 		int r = arena_row(arena, bits[class], source->words, &target->class_row[class], error);
@@ -268,134 +186,220 @@ static int add_class_rows(struct arena *arena, const struct ruleset *source, str
 	return 0;
 }
 
-static bool in_v4(const struct dnet_addr *addr, uint32_t prefix_len)
+/* --- prefixes */
+
+struct entry {
+	struct dnet_addr addr;
+	uint16_t prefix_len;
+	uint16_t rule;
+	bool v4;
+};
+#define NO_RULE UINT16_MAX
+
+struct entries {
+	struct entry *items;
+	size_t count, room;
+};
+
+static void entries_clear(struct entries *entries)
 {
-	return prefix_len >= DNET_V4_PREFIX_OFFSET && addr_is_v4(addr);
+	free(entries->items);
 }
 
-/* Does @outer cover @inner? An IPv6 prefix never covers IPv4 addresses, though ::/0 holds their mapped form. */
-static bool covers(const struct peer *outer, const struct dnet_addr *inner, uint32_t inner_len)
+static int entry_add(struct entries *entries, const struct dnet_addr *addr, unsigned int prefix_len, size_t rule)
 {
-	return outer->prefix_len <= inner_len && in_v4(&outer->prefix, outer->prefix_len) == in_v4(inner, inner_len) &&
-	       addr_in_prefix(inner, &outer->prefix, outer->prefix_len);
-}
-
-static int add_prefix(struct arena *arena, const struct ruleset *source, size_t first, const struct dnet_addr *addr,
-		      uint32_t prefix_len, struct error *error)
-{
-	uint64_t bits[DNET_ROW_WORDS] = {};
-	uint32_t row;
-	int r;
-
-	for (size_t i = first; i < arena->prefix_count; i++)
-		if (arena->prefixes[i].prefix_len == prefix_len && addr_equal(&arena->prefixes[i].addr, addr))
-			return 0;
-	for (size_t i = 0; i < source->count; i++) {
-		const struct rule *rule = source->rules[i].rule;
-
-		for (size_t j = 0; j < rule->peer_count; j++)
-			if (rule->peers[j].kind == PEER_PREFIX && covers(&rule->peers[j], addr, prefix_len))
-				bit_set(bits, i);
-	}
-	r = arena_row(arena, bits, source->words, &row, error);
-	if (r < 0)
-		return r;
-	if (arena->prefix_count >= DNET_MAX_PREFIX_ROWS / DNET_ARENAS)
-		return full(error, "address prefixes", DNET_MAX_PREFIX_ROWS / DNET_ARENAS);
-	if (array_grow((void **)&arena->prefixes, &arena->prefix_room, arena->prefix_count, sizeof(*arena->prefixes)) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	arena->prefixes[arena->prefix_count++] = (struct compiled_prefix){
-		.ruleset = (uint32_t)arena->ruleset_count, .addr = *addr, .prefix_len = prefix_len, .row = row,
+	if (array_grow((void **)&entries->items, &entries->room, entries->count, sizeof(*entries->items)) < 0)
+		return -ENOMEM;
+	entries->items[entries->count++] = (struct entry){
+		.addr = *addr, .prefix_len = (uint16_t)prefix_len, .rule = (uint16_t)rule, .v4 = prefix_is_v4(addr, prefix_len),
 	};
 	return 0;
 }
 
-static int add_prefixes(struct arena *arena, const struct ruleset *source, struct dnet_ruleset *target, struct error *error)
+static int gather_peer(const struct ruleset *source, const struct peer *peer, size_t rule, struct entries *entries)
 {
-	static const struct dnet_addr all_v4 = { .byte = { [10] = 0xff, [11] = 0xff } };
-	size_t first = arena->prefix_count;
-	bool short_v6 = false;
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < source->count; i++) {
-		const struct rule *rule = source->rules[i].rule;
-
-		for (size_t j = 0; j < rule->peer_count; j++) {
-			const struct peer *peer = &rule->peers[j];
-
-			if (peer->kind != PEER_PREFIX)
-				continue;
-			r = add_prefix(arena, source, first, &peer->prefix, peer->prefix_len, error);
-			if (r < 0)
-				return r;
-			if (peer->prefix_len < DNET_V4_PREFIX_OFFSET && addr_in_prefix(&all_v4, &peer->prefix, peer->prefix_len))
-				short_v6 = true;
-		}
+	switch (peer->kind) {
+	case PEER_PREFIX:
+		return entry_add(entries, &peer->prefix, peer->prefix_len, rule);
+	case PEER_METADATA:
+		for (const struct prefix *prefix = metadata_prefixes; prefix->prefix_len && r == 0; prefix++)
+			r = entry_add(entries, &prefix->addr, prefix->prefix_len, rule);
+		return r;
+	case PEER_DNS:
+		for (size_t i = 0; i < source->resolver_count && r == 0; i++)
+			if (resolver_on_wire(&source->resolvers[i]))
+				r = entry_add(entries, &source->resolvers[i], 128, rule);
+		return r;
+	default:
+		return 0;
 	}
+}
+
+static int gather_prefixes(const struct ruleset *source, struct entries *entries)
+{
+	bool short_v6 = false;
+
+	for (size_t i = 0; i < source->count; i++)
+		for (size_t j = 0; j < source->rules[i].rule->peer_count; j++)
+			if (gather_peer(source, &source->rules[i].rule->peers[j], i, entries) < 0)
+				return -ENOMEM;
+	for (size_t i = 0; i < entries->count && !short_v6; i++)
+		short_v6 = entries->items[i].prefix_len < DNET_V4_PREFIX_OFFSET &&
+			   addr_in_prefix(&all_v4, &entries->items[i].addr, entries->items[i].prefix_len);
 	/* Without this entry an IPv4 address would find ::/0 as its longest prefix. */
-	if (short_v6) {
-		r = add_prefix(arena, source, first, &all_v4, DNET_V4_PREFIX_OFFSET, error);
+	return short_v6 ? entry_add(entries, &all_v4, DNET_V4_PREFIX_OFFSET, NO_RULE) : 0;
+}
+
+/* Families apart, then what covers before what is covered. */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int order;
+
+	if (x->v4 != y->v4)
+		return x->v4 ? -1 : 1;
+	order = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+	return order ? order : x->prefix_len - y->prefix_len;
+}
+
+static int add_prefix(struct arena *arena, const struct ruleset *source, const struct entry *entry, const uint64_t *bits,
+		      struct error *error)
+{
+	uint32_t row;
+	int r = arena_row(arena, bits, source->words, &row, error);
+
+	if (r < 0)
+		return r;
+	if (arena->prefix_count >= DNET_MAX_PREFIX_ROWS)
+		return arena_full(error, "address prefixes", DNET_MAX_PREFIX_ROWS);
+	if (array_grow((void **)&arena->prefixes, &arena->prefix_room, arena->prefix_count, sizeof(*arena->prefixes)) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	arena->prefixes[arena->prefix_count++] = (struct compiled_prefix){
+		.ruleset = (uint32_t)arena->ruleset_count, .addr = entry->addr, .prefix_len = entry->prefix_len, .row = row,
+	};
+	return 0;
+}
+
+/*
+ * The longest prefix that matches must bring the rules of all that do. In their order, the prefixes that cover an entry are
+ * those on a stack, each with the rules of those below it.
+ */
+static int add_prefixes(struct arena *arena, struct ruleset *source, struct dnet_ruleset *target, struct error *error)
+{
+	_cleanup_(entries_clear) struct entries entries = {};
+	struct {
+		const struct entry *entry;
+		uint64_t bits[DNET_ROW_WORDS];
+	} stack[130];	/* one for each length, and an end */
+	size_t depth = 0;
+
+	if (gather_prefixes(source, &entries) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	source->first_prefix = arena->prefix_count;
+	if (!entries.count)
+		return 0;
+	qsort(entries.items, entries.count, sizeof(*entries.items), compare_entries);
+	for (size_t i = 0; i < entries.count;) {
+		const struct entry *entry = &entries.items[i];
+		int r;
+
+		while (depth && !prefix_covers(&stack[depth - 1].entry->addr, stack[depth - 1].entry->prefix_len, &entry->addr, entry->prefix_len))
+			depth--;
+		stack[depth].entry = entry;
+		if (depth)
+			memcpy(stack[depth].bits, stack[depth - 1].bits, source->words * sizeof(uint64_t));
+		else
+			memset(stack[depth].bits, 0, source->words * sizeof(uint64_t));
+		for (; i < entries.count && compare_entries(entry, &entries.items[i]) == 0; i++)
+			if (entries.items[i].rule != NO_RULE)
+				bit_set(stack[depth].bits, entries.items[i].rule);
+		r = add_prefix(arena, source, entry, stack[depth].bits, error);
 		if (r < 0)
 			return r;
+		depth++;
 	}
-	if (arena->prefix_count > first)
-		target->flags |= DNET_RULESET_HAS_PREFIXES;
+	source->prefix_count = arena->prefix_count - source->first_prefix;
+	target->flags |= DNET_RULESET_HAS_PREFIXES;
 	return 0;
+}
+
+/* --- the whole */
+
+/* Local id 0 means "not governed". */
+static int arena_begin(struct arena *arena)
+{
+	if (arena->ruleset_count)
+		return 0;
+	if (array_grow((void **)&arena->rulesets, &arena->ruleset_room, 0, sizeof(*arena->rulesets)) < 0 ||
+	    array_grow((void **)&arena->sources, &arena->source_room, 0, sizeof(*arena->sources)) < 0)
+		return -ENOMEM;
+	memset(&arena->rulesets[0], 0, sizeof(arena->rulesets[0]));
+	memset(&arena->sources[0], 0, sizeof(arena->sources[0]));
+	arena->ruleset_count = 1;
+	return 0;
+}
+
+static int check_share(const struct arena *arena, const struct arena *before, struct error *error)
+{
+	const struct {
+		size_t taken, most;
+		const char *what;
+	} shares[] = {
+		{ arena->bound_count - before->bound_count, DNET_MAX_BOUNDS / RULESET_LABEL_SHARE, "boundaries of ports" },
+		{ arena->row_words - before->row_words, DNET_MAX_ROW_WORDS / RULESET_LABEL_SHARE, "words of rule bitmaps" },
+		{ arena->prefix_count - before->prefix_count, DNET_MAX_PREFIX_ROWS / RULESET_LABEL_SHARE, "address prefixes" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++)
+		if (shares[i].taken > shares[i].most)
+			return error_set(error, -E2BIG, "its labels need more than %zu %s, which is the limit for one container's; use fewer or "
+					 "shorter rules", shares[i].most, shares[i].what);
+	return 0;
+}
+
+static int add_tables(struct arena *arena, struct ruleset *source, struct dnet_ruleset *target, struct error *error)
+{
+	struct arena before = *arena;
+	int r;
+
+	r = add_bounds(arena, source, target, error);
+	if (r == 0)
+		r = add_class_rows(arena, source, target, error);
+	if (r == 0)
+		r = add_prefixes(arena, source, target, error);
+	if (r == 0 && source->of_labels)
+		r = check_share(arena, &before, error);
+	if (r == 0 && (array_grow((void **)&arena->sources, &arena->source_room, arena->ruleset_count, sizeof(*arena->sources)) < 0 ||
+		       array_grow((void **)&arena->rulesets, &arena->ruleset_room, arena->ruleset_count, sizeof(*arena->rulesets)) < 0 ||
+		       array_grow((void **)&arena->rules, &arena->rule_room, arena->rule_count + source->count, sizeof(*arena->rules)) < 0))
+		r = error_set(error, -ENOMEM, "out of memory");
+	if (r < 0)
+		arena_rewind(arena, &before);
+	return r;
 }
 
 int arena_add_ruleset(struct arena *arena, struct ruleset *source, uint32_t *ret_local, struct error *error)
 {
 	struct dnet_ruleset target = { .rule_count = (uint32_t)source->count };
-	size_t prefixes_before = arena->prefix_count;
 	int r;
 
 	if (source->count > DNET_MAX_RULES)
-		return full(error, "rules in one list", DNET_MAX_RULES);
-	/* Local id 0 means "not governed". */
-	if (!arena->ruleset_count) {
-		size_t room = 0;
-
-		if (array_grow((void **)&arena->rulesets, &arena->ruleset_room, 0, sizeof(*arena->rulesets)) < 0 ||
-		    array_grow((void **)&arena->sources, &room, 0, sizeof(*arena->sources)) < 0)
-			return error_set(error, -ENOMEM, "out of memory");
-		memset(&arena->rulesets[0], 0, sizeof(arena->rulesets[0]));
-		memset(&arena->sources[0], 0, sizeof(arena->sources[0]));
-		arena->ruleset_count = 1;
-	}
+		return error_set(error, -E2BIG, "the policies need %zu rules in one list, and %d is the limit; use fewer rules", source->count,
+				 DNET_MAX_RULES);
+	if (arena_begin(arena) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
 	if (arena->ruleset_count >= DNET_MAX_RULESETS)
-		return full(error, "lists of rules", DNET_MAX_RULESETS);
+		return arena_full(error, "lists of rules", DNET_MAX_RULESETS - 1);
 	if (arena->rule_count + source->count > DNET_MAX_RULE_ENTRIES)
-		return full(error, "rules in all lists", DNET_MAX_RULE_ENTRIES);
+		return arena_full(error, "rules in all lists", DNET_MAX_RULE_ENTRIES);
 	source->words = source->count > 64 ? (uint32_t)((source->count + 63) / 64) : 1;
 	target.words = source->words;
 	target.rule_base = (uint32_t)(arena->index * DNET_MAX_RULE_ENTRIES + arena->rule_count);
-	for (size_t i = 0; i < source->count; i++)
-		for (size_t j = 0; j < source->rules[i].rule->peer_count; j++) {
-			enum peer_kind kind = source->rules[i].rule->peers[j].kind;
-
-			if (kind == PEER_CONTAINER || kind == PEER_SERVICE || kind == PEER_NETWORK)
-				source->names_peers = true;
-		}
-	if (source->names_peers)
-		target.flags |= DNET_RULESET_HAS_ENDPOINTS;
-	r = add_bounds(arena, source, &target, error);
-	if (r == 0)
-		r = add_class_rows(arena, source, &target, error);
-	if (r == 0)
-		r = add_prefixes(arena, source, &target, error);
-	if (r == 0) {
-		size_t source_room = arena->ruleset_room, rules = arena->rule_count + source->count;
-
-		if (array_grow((void **)&arena->sources, &source_room, arena->ruleset_count, sizeof(*arena->sources)) < 0 ||
-		    array_grow((void **)&arena->rulesets, &arena->ruleset_room, arena->ruleset_count, sizeof(*arena->rulesets)) < 0 ||
-		    array_grow((void **)&arena->rules, &arena->rule_room, rules, sizeof(*arena->rules)) < 0)
-			r = error_set(error, -ENOMEM, "out of memory");
-	}
-	if (r < 0) {
-		/* Rows and bounds without an owner stay behind, unused; prefixes would be entered, so they go. */
-		arena->prefix_count = prefixes_before;
+	r = add_tables(arena, source, &target, error);
+	if (r < 0)
 		return r;
-	}
 	for (size_t i = 0; i < source->count; i++)
 		arena->rules[arena->rule_count++] = (struct dnet_rule){
 			.action = source->rules[i].rule->action,

@@ -3,57 +3,35 @@
 #ifndef DNETBPF_COMPILE_RULESET_H
 #define DNETBPF_COMPILE_RULESET_H
 
-#include "compile/compile.h"
+#include "compile/arena.h"
 
-/* A rule with the name of the policy that it comes from. */
-struct listed_rule {
-	const struct rule *rule;
-	const char *policy;
-};
-
-/* A ruleset in user space: what its peers are is needed again for each new endpoint. */
+/* A ruleset in user space: what its rules and peers are is needed again for each new endpoint. */
 struct ruleset {
-	char *key;	/* what makes it the same as another; owned */
-	char *project;	/* of the containers that use it, for a bare `service:`; owned, or NULL */
 	struct listed_rule *rules;	/* owned; the rules are borrowed */
 	size_t count;
+	char *project;	/* of the containers that use it, if a rule asks for it; owned, or NULL */
+	struct dnet_addr *resolvers;	/* of the containers that use it, if a rule asks for them; owned */
+	size_t resolver_count;
+	bool of_labels;	/* a container wrote some of it: it may take a share of the tables, not all */
 	uint32_t words;
-	bool names_peers;	/* some rule's peer is a container, a service or a network */
+	size_t first_prefix, prefix_count;	/* its part of arena.prefixes */
 };
 
-/* An arena under construction. */
-struct arena {
-	uint32_t index;
-	struct dnet_ruleset *rulesets;
-	struct ruleset *sources;	/* parallel to rulesets */
-	size_t ruleset_count, ruleset_room;
-	struct dnet_bound *bounds;
-	size_t bound_count, bound_room;
-	uint64_t *rows;
-	size_t row_words, row_room;
-	struct dnet_rule *rules;
-	size_t rule_count, rule_room;
-	struct compiled_prefix *prefixes;
-	size_t prefix_count, prefix_room;
-	uint32_t *row_index;	/* open-addressing table of row starts, for interning */
-	uint8_t *row_lengths;
-	size_t row_index_size, row_index_used;
-	compile_counter counter;
-	void *context;
-};
+/* What whoever starts a container may take of each table by one list of rules in its labels. */
+#define RULESET_LABEL_SHARE 16
 
 void ruleset_clear(struct ruleset *ruleset);
-void arena_clear(struct arena *arena);
-/* The row with these @words words, made when there is none. -ENOSPC, -ENOMEM. */
-int arena_row(struct arena *arena, const uint64_t *row, uint32_t words, uint32_t *ret_row, struct error *error);
-/* Compile @source (taken over on success) into a new ruleset. */
+/* Compile @source (taken over on success) into a new ruleset. -ENOSPC: the arena is full. -E2BIG: @source alone is too large, more
+ * rules than a list can have, or more of the tables than labels may take. On error the arena is as before. */
 int arena_add_ruleset(struct arena *arena, struct ruleset *source, uint32_t *ret_local, struct error *error);
-/* Which rules of @ruleset have @endpoint as their peer, by name; a bitmap of ruleset->words words. Returns whether any has. */
-bool ruleset_names_endpoint(const struct ruleset *ruleset, const struct compile_endpoint *endpoint, uint64_t *bits);
-/* Does a peer name this endpoint? @project: of the container whose rule it is. */
-bool peer_names_endpoint(const struct peer *peer, const char *project, const struct compile_endpoint *endpoint);
 
-/* Make room for one more element of an array that doubles. -ENOMEM. */
-int array_grow(void **array, size_t *room, size_t count, size_t size);
+/* The addresses of clouds' metadata services. Closed by a prefix length of 0. */
+extern const struct prefix metadata_prefixes[];
+/* A resolver that is asked over the wire: no loopback address. */
+bool resolver_on_wire(const struct dnet_addr *resolver);
+/* Does a prefix cover another one (or an address, as /128)? An IPv6 prefix never covers IPv4 addresses, though ::/0 holds their
+ * mapped form. */
+bool prefix_covers(const struct dnet_addr *outer, unsigned int outer_len, const struct dnet_addr *inner, unsigned int inner_len);
+bool prefix_is_v4(const struct dnet_addr *addr, unsigned int prefix_len);
 
 #endif

@@ -110,7 +110,7 @@ static int byte_error(struct builder *builder, size_t byte, const char *sentence
 	unsigned int line, column;
 
 	position_of_byte(&builder->positions, byte, &line, &column);
-	return error_set(builder->error, -EINVAL, "%s:%u:%u: %s", builder->name, line, column, sentence);
+	return error_set_place(builder->error, -EINVAL, builder->name, line, column, 0, sentence);
 }
 
 static int mark_error(struct builder *builder, const yaml_mark_t *mark, const char *sentence)
@@ -310,7 +310,7 @@ int document_parse(const char *name, const char *text, size_t length, struct doc
 	int r;
 
 	if (length > DOCUMENT_MAX_BYTES)
-		return error_set(error, -EINVAL, "%s:1:1: the file is larger than %u MiB", name, DOCUMENT_MAX_BYTES >> 20);
+		return node_error(&document, NULL, "the file is larger than %u MiB", DOCUMENT_MAX_BYTES >> 20);
 	if (length >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
 		text += 3;
 		length -= 3;
@@ -332,6 +332,14 @@ void document_clear(struct document *document)
 	document->root = NULL;
 }
 
+static int file_error(struct error *error, int code, const char *path, const char *what)
+{
+	char sentence[128];
+
+	snprintf(sentence, sizeof(sentence), "%s: %s", what, strerror(code));
+	return error_set_place(error, -code, path, 0, 0, 0, sentence);
+}
+
 int document_read_file(const char *path, char **ret, size_t *ret_length, struct error *error)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
@@ -339,18 +347,15 @@ int document_read_file(const char *path, char **ret, size_t *ret_length, struct 
 	size_t length;
 
 	if (!file)
-		return error_set(error, -errno, "%s: cannot be opened: %s", path, strerror(errno));
+		return file_error(error, errno, path, "cannot be opened");
 	/* One byte more than is allowed, so that the parser sees that it is too large. */
 	text = malloc(DOCUMENT_MAX_BYTES + 1);
 	if (!text)
 		return error_set(error, -ENOMEM, "%s: out of memory", path);
 	errno = 0;
 	length = fread(text, 1, DOCUMENT_MAX_BYTES + 1, file);
-	if (ferror(file)) {
-		int code = errno ? errno : EIO;
-
-		return error_set(error, -code, "%s: cannot be read: %s", path, strerror(code));
-	}
+	if (ferror(file))
+		return file_error(error, errno ? errno : EIO, path, "cannot be read");
 	*ret = TAKE_PTR(text);
 	*ret_length = length;
 	return 0;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "config/diagnostics.h"
 #include "config/place.h"
 
 #define DOCUMENT_MAX_BYTES	(4u << 20)
@@ -29,9 +30,17 @@ struct node {
 	struct node *next;
 };
 
+/* For readers that go on after an error, over several documents. */
+struct report {
+	struct diagnostics *diagnostics;
+	struct error first;	/* of the errors that were noted */
+	bool failed;
+};
+
 struct document {
 	const char *name;	/* of the file, for messages; borrowed */
-	struct error *error;	/* borrowed */
+	struct error *error;	/* borrowed; not NULL if there is a report */
+	struct report *report;	/* borrowed; NULL: the first error ends the reading. Set by whoever parsed the document */
 	struct node *root;	/* NULL: the file holds nothing */
 };
 
@@ -45,8 +54,11 @@ int document_read_file(const char *path, char **ret, size_t *ret_length, struct 
 int node_error(const struct document *document, const struct node *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int document_no_memory(const struct document *document);
+/* What a reader does with the result of one of several parts: 0 when it may go on with the next. An error is noted then, and whoever
+ * began the report looks there. */
+int document_note(const struct document *document, int code);
 
-/* One key of a mapping. read() gets the value; its errors are final. Keys are read in the order of the table. */
+/* One key of a mapping. read() gets the value. Keys are read in the order of the table. */
 struct node_key {
 	const char *name;
 	int (*read)(const struct document *document, const struct node *key, const struct node *value, void *target);
@@ -57,6 +69,9 @@ int node_read_map(const struct document *document, const struct node *map, const
 		  const char *what, void *target);
 /* The value of a key, or NULL. */
 const struct node *node_find(const struct node *map, const char *key);
+
+/* A path in the file: relative ones begin in the file's folder. NULL without memory. */
+char *document_path(const struct document *document, const char *path);
 
 /* Checks of a value. @key, if not NULL, is named in the sentence. */
 int node_require_list(const struct document *document, const struct node *key, const struct node *value);

@@ -8,6 +8,7 @@
 
 #include "config/place.h"
 #include "config/rule.h"
+#include "config/rule_parser.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -24,7 +25,7 @@ struct label_text {
 static int read_policy(const struct label_text *label)
 {
 	const char *name = label->place.text;
-	struct word word = { name, strlen(name) };
+	struct word word = word_of(name);
 	struct suggestion suggestion;
 	int r;
 
@@ -38,7 +39,7 @@ static int read_policy(const struct label_text *label)
 				goto found;
 			suggest_offer(&suggestion, label->set->policies[i].name);
 		}
-		return place_error(&label->place, name, "the policy file has no policy \"%s\"%s", word_print(word).text,
+		return place_error(&label->place, word, "the policy file has no policy \"%s\"%s", word_print(word).text,
 				   suggest_end(&suggestion, label->set->policy_count ? "" : ", it has none at all"));
 	}
 found:
@@ -47,13 +48,28 @@ found:
 	return label->labels->policy_name ? 0 : place_no_memory(&label->place);
 }
 
+/* Semantic 8: what is not enforced yet, or names nothing, denies this container and stops no other policy. */
+static int check_rule(const struct label_text *label, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->peer_count; i++)
+		if (rule->peers[i].kind == PEER_COUNTRY)
+			return place_error(&label->place, rule_find_peer(&label->place, rule, "geo:", NULL),
+					   "geo: rules are not enforced yet: leave it out");
+	return label->set ? rule_check_sets(&label->place, rule, label->set) : 0;
+}
+
 static int read_rules(const struct label_text *label, enum dnet_direction direction)
 {
 	struct rule_list *list = &label->labels->policy.direction[direction];
 
+	int r;
+
 	/* A label that is there twice: the last one counts, and the first must not leak. */
 	rule_list_clear(list);
-	return rule_list_parse(label->place.text, direction, label->place.origin, list, label->place.error);
+	r = rule_list_parse_place(&label->place, direction, list);
+	for (size_t i = 0; i < list->count && r == 0; i++)
+		r = check_rule(label, &list->rules[i]);
+	return r;
 }
 
 static int read_ingress(const struct label_text *label)
@@ -69,7 +85,7 @@ static int read_egress(const struct label_text *label)
 static int read_mode(const struct label_text *label)
 {
 	static const char *const modes[] = { [POLICY_ENFORCE] = "enforce", [POLICY_AUDIT] = "audit" };
-	struct word word = { label->place.text, strlen(label->place.text) };
+	struct word word = word_of(label->place.text);
 	struct suggestion suggestion;
 
 	suggest_begin(&suggestion, word);
@@ -81,7 +97,7 @@ static int read_mode(const struct label_text *label)
 		}
 		suggest_offer(&suggestion, modes[i]);
 	}
-	return place_error(&label->place, word.begin, "the mode must be enforce or audit, not \"%s\"%s", word_print(word).text,
+	return place_error(&label->place, word, "the mode must be enforce or audit, not \"%s\"%s", word_print(word).text,
 			   suggest_end(&suggestion, ""));
 }
 
@@ -95,41 +111,59 @@ static const struct {
 	{ LABEL_PREFIX "mode", read_mode },
 };
 
-static int read_label(const struct label *label, const struct policy_set *set, struct label_policy *labels, struct error *error)
+bool label_policy_concerns(const char *key)
 {
-	struct suggestion suggestion;
-	char file[64];
-	struct origin origin = { .file = file, .line = 0, .column = 1 };
-	struct label_text text = { .place = { .origin = &origin, .text = label->value ? label->value : "", .error = error },
-				   .set = set, .labels = labels };
-	struct word key = { label->key, strlen(label->key) };
+	return strncmp(key, LABEL_PREFIX, strlen(LABEL_PREFIX)) == 0;
+}
 
-	snprintf(file, sizeof(file), "label %s", word_print(key).text);
-	if (strlen(text.place.text) > LABEL_TEXT_MAX)
-		return place_error(&text.place, text.place.text, "the label is longer than %u bytes", LABEL_TEXT_MAX);
+int label_policy_read(const char *name, const struct place *place, const struct policy_set *set, struct label_policy *labels)
+{
+	const struct label_text text = { .place = *place, .set = set, .labels = labels };
+	struct suggestion suggestion;
+	struct word key = word_of(name);
+	char sentence[160];
+
+	if (strlen(place->text) > LABEL_TEXT_MAX)
+		return place_error(place, word_of(place->text), "the label is longer than %u bytes", LABEL_TEXT_MAX);
 	suggest_begin(&suggestion, key);
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (word_is(key, known[i].key))
 			return known[i].read(&text);
 		suggest_offer(&suggestion, known[i].key);
 	}
-	return error_set(error, -EINVAL, "%s: there is no such label%s", file,
-			 suggest_end(&suggestion, ": there are dnetbpf.policy, dnetbpf.ingress, dnetbpf.egress and dnetbpf.mode"));
+	snprintf(sentence, sizeof(sentence), "there is no such label%s",
+		 suggest_end(&suggestion, ": there are dnetbpf.policy, dnetbpf.ingress, dnetbpf.egress and dnetbpf.mode"));
+	return error_set_place(place->error, -EINVAL, place->origin->file, place->origin->line,
+			       place->origin->line ? place->origin->column : 0, 0, sentence);
+}
+
+static int read_label(const struct label *label, const struct policy_set *set, struct label_policy *labels, struct error *error)
+{
+	char file[64];
+	struct origin origin = { .file = file, .line = 0, .column = 1 };
+	const struct place place = { .origin = &origin, .text = label->value ? label->value : "", .error = error };
+
+	snprintf(file, sizeof(file), "label %s", word_print(word_of(label->key)).text);
+	return label_policy_read(label->key, &place, set, labels);
 }
 
 void label_policy_parse(const struct container *container, const struct policy_set *set, struct label_policy *ret)
 {
 	struct label_policy labels = { .present = false };
-	struct error error = { "" };
+	struct error error = {};
 	int r = 0;
 
 	*ret = labels;
-	if (set && set->labels_ignore)
+	/* Whatever `labels:` says: selectors and peers would have had to match by them, too. */
+	if (container->labels_unknown)
+		r = error_set(&error, -EINVAL, "the image is gone or cannot be read, so nobody can tell which labels are the container's own: "
+			      "make the container anew, or bring the image back");
+	else if (set && set->labels_ignore)
 		return;
 	for (size_t i = 0; i < container->label_count && r == 0; i++) {
 		const struct label *label = &container->labels[i];
 
-		if (strncmp(label->key, LABEL_PREFIX, strlen(LABEL_PREFIX)) != 0)
+		if (!label_policy_concerns(label->key))
 			continue;
 		labels.present = true;
 		r = read_label(label, set, &labels, &error);

@@ -3,6 +3,7 @@
 #ifndef DNETBPF_CONFIG_LABELS_H
 #define DNETBPF_CONFIG_LABELS_H
 
+#include "config/place.h"
 #include "model/inventory.h"
 #include "model/policy.h"
 
@@ -13,5 +14,11 @@
  * caller clears the result.
  */
 void label_policy_parse(const struct container *container, const struct policy_set *set, struct label_policy *ret);
+
+/* Is this the name of one of our labels, right or wrong? */
+bool label_policy_concerns(const char *key);
+/* One label, whose value stands at @place: a compose file's. Adds to @labels, which the caller clears, on errors too. -EINVAL with the
+ * place. */
+int label_policy_read(const char *name, const struct place *place, const struct policy_set *set, struct label_policy *labels);
 
 #endif

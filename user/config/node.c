@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/suggest.h"
 
 #include "config/document.h"
 
@@ -11,14 +14,40 @@
 
 int node_error(const struct document *document, const struct node *node, const char *format, ...)
 {
+	unsigned int length = 0;
 	struct error sentence;
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(sentence.text, sizeof(sentence.text), format, arguments);
 	va_end(arguments);
-	return error_set(document->error, -EINVAL, "%s:%u:%u: %s", document->name, node ? node->line : 1, node ? node->column : 1,
-			 sentence.text);
+	if (node && node->kind == NODE_SCALAR && node->exact)
+		length = (unsigned int)strlen(node->text) + 2 * (node->text_column - node->column);
+	return error_set_place(document->error, -EINVAL, document->name, node ? node->line : 1, node ? node->column : 1, length,
+			       sentence.text);
+}
+
+int document_note(const struct document *document, int code)
+{
+	struct report *report = document->report;
+
+	if (code != -EINVAL || !report)
+		return code;
+	diagnostics_add_error(report->diagnostics, document->error);
+	if (!report->failed)
+		report->first = *document->error;
+	report->failed = true;
+	return 0;
+}
+
+char *document_path(const struct document *document, const char *path)
+{
+	const char *slash = strrchr(document->name, '/');
+	char *joined;
+
+	if (*path == '/' || !slash)
+		return strdup(path);
+	return asprintf(&joined, "%.*s/%s", (int)(slash - document->name), document->name, path) < 0 ? NULL : joined;
 }
 
 int document_no_memory(const struct document *document)
@@ -28,7 +57,7 @@ int document_no_memory(const struct document *document)
 
 static struct printed text_print(const char *text)
 {
-	return word_print((struct word){ text, strlen(text) });
+	return word_print(word_of(text));
 }
 
 static const char *kind_name(const struct node *node)
@@ -85,7 +114,7 @@ int node_read_choice(const struct document *document, const struct node *key, co
 	r = node_require_text(document, key, value);
 	if (r < 0)
 		return r;
-	suggest_begin(&suggestion, (struct word){ value->text, strlen(value->text) });
+	suggest_begin(&suggestion, word_of(value->text));
 	for (size_t i = 0; i < count; i++) {
 		size_t used = strlen(all);
 
@@ -116,7 +145,7 @@ static int unknown_key(const struct document *document, const struct node *key, 
 	struct suggestion suggestion;
 	char all[256] = ": the keys are ";
 
-	suggest_begin(&suggestion, (struct word){ key->text, strlen(key->text) });
+	suggest_begin(&suggestion, word_of(key->text));
 	for (size_t i = 0; i < count; i++) {
 		size_t used = strlen(all);
 
@@ -139,27 +168,31 @@ int node_read_map(const struct document *document, const struct node *map, const
 		return wrong_kind(document, NULL, map, expected);
 	for (const struct node *key = map->child; key; key = key->next->next) {
 		size_t i = 0;
+		int r = 0;
 
 		while (i < count && strcmp(keys[i].name, key->text) != 0)
 			i++;
 		if (i == count)
-			return unknown_key(document, key, keys, count, what);
-		if (!keys[i].read)
-			return node_error(document, key, "\"%s\" is not supported yet", keys[i].name);
-		if (found[i])
-			return node_error(document, key, "%s has the key \"%s\" twice: it is in line %u already", what, keys[i].name,
-					  found[i]->line);
-		found[i] = key;
+			r = unknown_key(document, key, keys, count, what);
+		else if (!keys[i].read)
+			r = node_error(document, key, "\"%s\" is not supported yet", keys[i].name);
+		else if (found[i])
+			r = node_error(document, key, "%s has the key \"%s\" twice: it is in line %u already", what, keys[i].name,
+				       found[i]->line);
+		else
+			found[i] = key;
+		r = document_note(document, r);
+		if (r < 0)
+			return r;
 	}
 	for (size_t i = 0; i < count; i++) {
-		int r;
+		int r = 0;
 
-		if (!found[i]) {
-			if (keys[i].required)
-				return node_error(document, map, "%s needs the key \"%s\"", what, keys[i].name);
-			continue;
-		}
-		r = keys[i].read(document, found[i], found[i]->next, target);
+		if (found[i])
+			r = keys[i].read(document, found[i], found[i]->next, target);
+		else if (keys[i].required)
+			r = node_error(document, map, "%s needs the key \"%s\"", what, keys[i].name);
+		r = document_note(document, r);
 		if (r < 0)
 			return r;
 	}

@@ -6,24 +6,42 @@
 #include "config/place.h"
 #include "model/policy.h"
 
-/* Words are separated by spaces; a comma is a word of its own. Without words left, the current one is empty and stands
- * behind the last. */
+/* Words are separated by spaces; a comma is a word of its own, and in selectors a parenthesis. Without words left, the current
+ * one is empty and stands behind the last. */
 struct scan {
 	const struct place *place;
 	const char *at, *end;
+	bool parentheses;
 	struct word word;
 };
 
 void scan_begin(struct scan *scan, const struct place *place, const char *begin, const char *end);
+/* All of the place's text. */
+void scan_begin_selector(struct scan *scan, const struct place *place);
 void scan_next(struct scan *scan);
 
 /* match {"," match}: nothing when the current word is "from" or "to". Stores at least one interval in @rule. */
 int parse_matches(struct scan *scan, struct rule *rule);
-/* peer {"," peer} */
-int parse_peers(struct scan *scan, struct rule *rule);
+/* peer {"," peer}: stores at least one in @rule. */
+int parse_peers(struct scan *scan, enum dnet_direction direction, struct rule *rule);
+/* Network, limits, ban, log and name, up to the end of the text. The action must be known. */
+int parse_tail(struct scan *scan, enum dnet_direction direction, struct rule *rule);
 
-/* rule_parse(), rule_list_parse() and selector_parse() for a text whose place is known in more detail. */
+/* "KEY=VALUE" and "[PROJECT/]NAME", as peers and selectors have them. What is stored is owned, on errors too. */
+int parse_label(const struct place *place, struct word word, char **key, char **value);
+int parse_service(const struct place *place, struct word word, char **project, char **name);
+/* Two capital letters; -EINVAL with a sentence when there is no such country. */
+int parse_country(const struct place *place, struct word word, char ret[3]);
+
+/* rule_parse(), rule_parse_either() and selector_parse() for a text whose place is known in more detail. */
 int rule_parse_place(const struct place *place, enum dnet_direction direction, struct rule *ret);
+int rule_parse_either_place(const struct place *place, enum dnet_direction *ret_direction, struct rule *ret);
+int rule_list_parse_place(const struct place *place, enum dnet_direction direction, struct rule_list *ret);
 int selector_parse_place(const struct place *place, struct selector *ret);
+
+/* The word of the peer "KIND:NAME" in the text that holds @rule; with @name NULL the first of that kind. */
+struct word rule_find_peer(const struct place *place, const struct rule *rule, const char *kind, const char *name);
+/* Does every set exist that @rule names? If not: -EINVAL, and what may have been meant. @place: of the text that holds @rule. */
+int rule_check_sets(const struct place *place, const struct rule *rule, const struct policy_set *policies);
 
 #endif

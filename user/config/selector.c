@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* `select:` of a policy: which containers it is for. */
+/* `select:` of a policy: which containers it is for. "or" of "and" of "not", with parentheses. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/array.h"
 #include "config/rule.h"
 #include "config/rule_parser.h"
 
@@ -23,84 +24,178 @@ static const struct {
 	{ "image:", "an image", SELECT_IMAGE, NAME_IMAGE },
 };
 
-static void selector_clear(struct selector *selector)
-{
-	free(selector->project);
-	free(selector->key);
-	free(selector->value);
-	memset(selector, 0, sizeof(*selector));
-}
+static const char help[] = "write all, container:, service:, label:KEY=VALUE, network:, project: or image:";
 
-static bool is_operator(struct word word)
+/* What other languages say. */
+static const struct {
+	const char *theirs, *ours;
+} synonyms[] = {
+	{ "&&", "and" }, { "&", "and" }, { "||", "or" }, { "|", "or" }, { ",", "or" }, { "!", "not" },
+	{ "*", "all" }, { "any", "all" }, { "name:", "container:" },
+};
+
+static const char *find_synonym(struct word word)
 {
-	return word_is(word, "and") || word_is(word, "or") || word_is(word, "not") || word_is(word, ",") ||
-	       word_is(word, "&&") || word_is(word, "||");
+	for (size_t i = 0; i < ARRAY_SIZE(synonyms); i++)
+		if (word_is(word, synonyms[i].theirs))
+			return synonyms[i].ours;
+	return NULL;
 }
 
 static int unknown_kind(const struct place *place, struct word word)
 {
-	const char *colon = memchr(word.begin, ':', word.length);
-	struct word head = { word.begin, colon ? (size_t)(colon - word.begin) + 1 : word.length };
+	struct word head = word_until(word, ':');
 	struct suggestion suggestion;
+	const char *ours;
 
+	head.length += head.length < word.length;
+	ours = find_synonym(head);
+	if (ours)
+		return place_error(place, word, "\"%s\" selects nothing; did you mean \"%s\"?", word_print(word).text, ours);
+	if (word.begin[0] == '!')
+		return place_error(place, word_first(word), "write \"not\" instead of \"!\"");
 	suggest_begin(&suggestion, head);
 	suggest_offer(&suggestion, "all");
+	suggest_offer(&suggestion, "not");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		suggest_offer(&suggestion, kinds[i].word);
-	return place_error(place, word.begin, "\"%s\" selects nothing%s", word_print(word).text,
-			   suggest_end(&suggestion, ": write all, container:, service:, label:KEY=VALUE, network:, project: or image:"));
+	if (suggestion.best)
+		return place_error(place, word, "\"%s\" selects nothing%s", word_print(word).text, suggest_end(&suggestion, ""));
+	return place_error(place, word, "\"%s\" selects nothing: %s", word_print(word).text, help);
 }
 
-static int parse_kind(const struct place *place, struct word word, size_t index, struct selector *selector)
+static int parse_kind(struct scan *scan, size_t index, struct selector *selector)
 {
-	struct word value = word_after(word, strlen(kinds[index].word));
-	char separator = kinds[index].kind == SELECT_LABEL ? '=' : '/';
-	const char *found = memchr(value.begin, separator, value.length);
-	struct word head = { value.begin, found ? (size_t)(found - value.begin) : 0 };
+	struct word value = word_after(scan->word, strlen(kinds[index].word));
 
 	selector->kind = kinds[index].kind;
-	if (selector->kind == SELECT_LABEL) {
-		if (!found && value.length)
-			return place_error(place, value.begin + value.length, "a value is missing: write label:%s=VALUE, or label:%s=* for any value",
-					   word_print(value).text, word_print(value).text);
-		if (name_require(place, head, NAME_VALUE, "a label") < 0)
-			return -EINVAL;
-		selector->key = word_copy(head);
-		if (!selector->key)
-			return place_no_memory(place);
-		/* A label may have an empty value. */
-		value = word_after(value, head.length + 1);
-		if (value.length && name_require(place, value, NAME_VALUE, "a label's value") < 0)
-			return -EINVAL;
-	} else if (selector->kind == SELECT_SERVICE && found) {
-		if (name_require(place, head, NAME_GLOB, "a project") < 0)
-			return -EINVAL;
-		selector->project = word_copy(head);
-		if (!selector->project)
-			return place_no_memory(place);
-		value = word_after(value, head.length + 1);
-	}
-	if (selector->kind != SELECT_LABEL && name_require(place, value, kinds[index].name, kinds[index].what) < 0)
+	if (selector->kind == SELECT_LABEL)
+		return parse_label(scan->place, value, &selector->key, &selector->value);
+	if (selector->kind == SELECT_SERVICE)
+		return parse_service(scan->place, value, &selector->project, &selector->value);
+	if (name_require(scan->place, value, kinds[index].name, kinds[index].what) < 0)
 		return -EINVAL;
 	selector->value = word_copy(value);
-	return selector->value ? 0 : place_no_memory(place);
+	return selector->value ? 0 : place_no_memory(scan->place);
 }
 
-static int parse_one(const struct place *place, struct word word, struct selector *selector)
+static int parse_or(struct scan *scan, unsigned int depth, struct selector *ret);
+
+static int parse_group(struct scan *scan, unsigned int depth, struct selector *ret)
 {
-	if (!word.length)
-		return place_error(place, word.begin, "select is empty: write all, container:NAME, service:NAME, ...");
-	if (word.begin[0] == '(' || word.begin[0] == '!' || is_operator(word))
-		return place_error(place, word.begin, "\"%s\" in select is not supported yet: select with one word",
-				   word_print((struct word){ word.begin, is_operator(word) ? word.length : 1 }).text);
+	struct word open = scan->word;
+	int r;
+
+	scan_next(scan);
+	r = parse_or(scan, depth + 1, ret);
+	if (r < 0)
+		return r;
+	if (!word_is(scan->word, ")"))
+		return place_error(scan->place, open, "this parenthesis is not closed: a \")\" is missing");
+	scan_next(scan);
+	return 0;
+}
+
+static int parse_not(struct scan *scan, unsigned int depth, struct selector *ret);
+
+/* One word, or what stands in parentheses or behind "not". On errors too, the caller clears @ret. */
+static int parse_one(struct scan *scan, unsigned int depth, struct selector *ret)
+{
+	struct word word = scan->word;
+	int r;
+
+	if (depth > SELECTOR_MAX_DEPTH)
+		return place_error(scan->place, word, "more than %d parentheses and \"not\" inside each other", SELECTOR_MAX_DEPTH);
+	if (!word.length || word_is(word, ")") || word_is(word, "and") || word_is(word, "or"))
+		return place_error(scan->place, word, "a container, a service or the like is missing here: %s", help);
+	if (word_is(word, "("))
+		return parse_group(scan, depth, ret);
+	if (word_is(word, "not"))
+		return parse_not(scan, depth, ret);
 	if (word_is(word, "all")) {
-		selector->kind = SELECT_ALL;
+		ret->kind = SELECT_ALL;
+		scan_next(scan);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (word_begins(word, kinds[i].word))
-			return parse_kind(place, word, i, selector);
-	return unknown_kind(place, word);
+		if (word_begins(word, kinds[i].word)) {
+			r = parse_kind(scan, i, ret);
+			if (r == 0)
+				scan_next(scan);
+			return r;
+		}
+	return unknown_kind(scan->place, word);
+}
+
+static int parse_not(struct scan *scan, unsigned int depth, struct selector *ret)
+{
+	ret->kind = SELECT_NOT;
+	ret->children = calloc(1, sizeof(*ret->children));
+	if (!ret->children)
+		return place_no_memory(scan->place);
+	ret->child_count = 1;
+	scan_next(scan);
+	return parse_one(scan, depth + 1, ret->children);
+}
+
+/* One or more of @parse, with @word between them; one alone stays what it is. */
+static int parse_chain(struct scan *scan, unsigned int depth, const char *word, enum selector_kind kind,
+		       int (*parse)(struct scan *scan, unsigned int depth, struct selector *ret), struct selector *ret)
+{
+	_cleanup_(selector_clear) struct selector chain = { .kind = kind };
+	int r;
+
+	for (;;) {
+		if (array_grow(chain.children, chain.child_count) < 0)
+			return place_no_memory(scan->place);
+		memset(&chain.children[chain.child_count], 0, sizeof(*chain.children));
+		r = parse(scan, depth, &chain.children[chain.child_count++]);
+		if (r < 0)
+			return r;
+		if (!word_is(scan->word, word))
+			break;
+		scan_next(scan);
+	}
+	if (chain.child_count == 1) {
+		*ret = chain.children[0];
+		memset(&chain.children[0], 0, sizeof(*chain.children));
+	} else {
+		*ret = chain;
+		memset(&chain, 0, sizeof(chain));
+	}
+	return 0;
+}
+
+static int parse_and(struct scan *scan, unsigned int depth, struct selector *ret)
+{
+	return parse_chain(scan, depth, "and", SELECT_AND, parse_one, ret);
+}
+
+static int parse_or(struct scan *scan, unsigned int depth, struct selector *ret)
+{
+	return parse_chain(scan, depth, "or", SELECT_OR, parse_and, ret);
+}
+
+/* A word where the selector could have ended. */
+static int unexpected(const struct place *place, struct word word)
+{
+	struct suggestion suggestion;
+	const char *ours = find_synonym(word);
+
+	if (word_is(word, ")"))
+		return place_error(place, word, "this parenthesis closes nothing: a \"(\" is missing before it");
+	if (word_is(word, "("))
+		return place_error(place, word, "\"and\" or \"or\" is missing before this parenthesis "
+				   "(in a name, \"?\" can stand for one)");
+	if (word_is(word, "not"))
+		return place_error(place, word, "\"and\" or \"or\" is missing before \"not\"");
+	if (ours)
+		return place_error(place, word, "\"%s\" is not a word of selectors: write \"%s\"", word_print(word).text, ours);
+	suggest_begin(&suggestion, word);
+	suggest_offer(&suggestion, "and");
+	suggest_offer(&suggestion, "or");
+	return place_error(place, word, "\"and\" or \"or\" is missing before \"%s\"%s", word_print(word).text,
+			   suggest_end(&suggestion, ""));
 }
 
 int selector_parse_place(const struct place *place, struct selector *ret)
@@ -109,17 +204,16 @@ int selector_parse_place(const struct place *place, struct selector *ret)
 	struct scan scan;
 	int r;
 
-	scan_begin(&scan, place, place->text, place->text + strlen(place->text));
-	r = parse_one(place, scan.word, &selector);
+	scan_begin_selector(&scan, place);
+	if (!scan.word.length)
+		return place_error(place, scan.word, "select is empty: %s", help);
+	if (scan.end - scan.word.begin > RULE_TEXT_MAX)
+		return place_error(place, scan.word, "the selector is longer than %d bytes", RULE_TEXT_MAX);
+	r = parse_or(&scan, 1, &selector);
 	if (r < 0)
 		return r;
-	scan_next(&scan);
-	if (scan.word.length && is_operator(scan.word))
-		return place_error(place, scan.word.begin, "\"%s\" in select is not supported yet: select with one word",
-				   word_print(scan.word).text);
 	if (scan.word.length)
-		return place_error(place, scan.word.begin, "\"%s\" is not expected here: select takes one word, as in service:shop/web",
-				   word_print(scan.word).text);
+		return unexpected(place, scan.word);
 	*ret = selector;
 	memset(&selector, 0, sizeof(selector));
 	return 0;

@@ -12,51 +12,16 @@
 #include "base/text.h"
 #include "config/array.h"
 #include "config/document.h"
+#include "config/static_entry.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-#define MAX_LABELS	256	/* of one endpoint */
 #define MAX_ADDRESSES	64	/* of one endpoint, and subnets of one network */
-
-/* One entry of `endpoints`, before it is merged: several entries may be about one container. */
-struct entry {
-	struct container container;
-	struct attachment attachment;
-	const struct node *nodes[2];	/* of the network's name and the interface, for messages */
-};
-
-enum { NODE_OF_NETWORK, NODE_OF_INTERFACE };
 
 static void entry_clear(struct entry *entry)
 {
 	container_clear(&entry->container);
 	attachment_clear(&entry->attachment);
-}
-
-static int copy_text(const struct document *document, const char *text, char **ret)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return document_no_memory(document);
-	free(*ret);
-	*ret = copy;
-	return 0;
-}
-
-static int read_word(const struct document *document, const struct node *key, const struct node *value, enum name_kind kind,
-		     const char *what, char **ret)
-{
-	struct origin origin;
-	struct place place;
-	int r;
-
-	r = node_require_text(document, key, value);
-	if (r < 0)
-		return r;
-	place = node_place(document, value, &origin);
-	r = name_require(&place, (struct word){ value->text, strlen(value->text) }, kind, what);
-	return r < 0 ? r : copy_text(document, value->text, ret);
 }
 
 /* What the kernel takes as the name of an interface (dev_valid_name() in net/core/dev.c), and no colon: that is an alias. */
@@ -77,7 +42,7 @@ static int read_interface(const struct document *document, const struct node *ke
 		if (*c <= ' ' || *c > '~' || *c == '/' || *c == ':')
 			return node_error(document, value, "\"%s\" cannot be the name of an interface",
 					  word_print((struct word){ name, strlen(name) }).text);
-	return copy_text(document, name, ret);
+	return static_copy_text(document, name, ret);
 }
 
 static int read_network_name(const struct document *document, const struct node *key, const struct node *value, void *target)
@@ -85,8 +50,8 @@ static int read_network_name(const struct document *document, const struct node 
 	struct network *network = target;
 	int r;
 
-	r = read_word(document, key, value, NAME_EXACT, "a network", &network->name);
-	return r < 0 ? r : copy_text(document, value->text, &network->id);
+	r = static_read_word(document, key, value, NAME_EXACT, "a network", &network->name);
+	return r < 0 ? r : static_copy_text(document, value->text, &network->id);
 }
 
 static int read_bridge(const struct document *document, const struct node *key, const struct node *value, void *target)
@@ -162,7 +127,7 @@ static int read_networks(const struct document *document, const struct node *key
 		memset(network, 0, sizeof(*network));
 		r = node_read_map(document, item, network_keys, ARRAY_SIZE(network_keys), "a network", network);
 		if (r == 0)
-			r = copy_text(document, "bridge", &network->driver);
+			r = static_copy_text(document, "bridge", &network->driver);
 		if (r < 0)
 			return r;
 		for (const struct network *other = inventory->networks; other < network; other++) {
@@ -181,10 +146,10 @@ static int read_container(const struct document *document, const struct node *ke
 	struct entry *entry = target;
 	int r;
 
-	r = read_word(document, key, value, NAME_EXACT, "a container", &entry->container.name);
+	r = static_read_word(document, key, value, NAME_EXACT, "a container", &entry->container.name);
 	if (r == 0)
-		r = copy_text(document, value->text, &entry->container.id);
-	return r < 0 ? r : copy_text(document, value->text, &entry->attachment.container_id);
+		r = static_copy_text(document, value->text, &entry->container.id);
+	return r < 0 ? r : static_copy_text(document, value->text, &entry->attachment.container_id);
 }
 
 static int read_endpoint_interface(const struct document *document, const struct node *key, const struct node *value, void *target)
@@ -200,7 +165,7 @@ static int read_endpoint_network(const struct document *document, const struct n
 	struct entry *entry = target;
 
 	entry->nodes[NODE_OF_NETWORK] = value;
-	return read_word(document, key, value, NAME_EXACT, "a network", &entry->attachment.network_id);
+	return static_read_word(document, key, value, NAME_EXACT, "a network", &entry->attachment.network_id);
 }
 
 static bool is_unicast(const struct dnet_addr *addr)
@@ -260,86 +225,18 @@ static int read_mac(const struct document *document, const struct node *key, con
 	return 0;
 }
 
-/* "web" or "shop/web". */
-static int read_service(const struct document *document, const struct node *key, const struct node *value, void *target)
-{
-	struct entry *entry = target;
-	struct origin origin;
-	struct place place;
-	struct word service, project;
-	const char *slash;
-	int r;
-
-	r = node_require_text(document, key, value);
-	if (r < 0)
-		return r;
-	place = node_place(document, value, &origin);
-	service = (struct word){ value->text, strlen(value->text) };
-	slash = strchr(value->text, '/');
-	if (slash) {
-		project = (struct word){ value->text, (size_t)(slash - value->text) };
-		r = name_require(&place, project, NAME_EXACT, "a project");
-		if (r < 0)
-			return r;
-		entry->container.project = word_copy(project);
-		if (!entry->container.project)
-			return document_no_memory(document);
-		service = word_after(service, project.length + 1);
-	}
-	r = name_require(&place, service, NAME_EXACT, "a service");
-	if (r < 0)
-		return r;
-	entry->container.service = word_copy(service);
-	return entry->container.service ? 0 : document_no_memory(document);
-}
-
-static int read_image(const struct document *document, const struct node *key, const struct node *value, void *target)
-{
-	struct entry *entry = target;
-
-	return read_word(document, key, value, NAME_VALUE, "an image", &entry->container.image);
-}
-
-static int read_endpoint_labels(const struct document *document, const struct node *key, const struct node *value, void *target)
-{
-	struct entry *entry = target;
-	struct container *container = &entry->container;
-
-	if (value->kind != NODE_MAP)
-		return node_error(document, value->null ? key : value, "\"labels\" must be a mapping, such as { app: web }");
-	for (const struct node *name = value->child; name; name = name->next->next) {
-		struct label label = { NULL, NULL };
-
-		if (!*name->text)
-			return node_error(document, name, "the name of a label is missing here");
-		if (name->next->kind != NODE_SCALAR)
-			return node_error(document, name->next, "the value of the label \"%s\" must be a text",
-					  word_print((struct word){ name->text, strlen(name->text) }).text);
-		if (container_label(container, name->text))
-			return node_error(document, name, "the label \"%s\" is there twice",
-					  word_print((struct word){ name->text, strlen(name->text) }).text);
-		if (container->label_count == MAX_LABELS)
-			return node_error(document, name, "more than %d labels of one endpoint", MAX_LABELS);
-		if (array_grow(container->labels, container->label_count) < 0)
-			return document_no_memory(document);
-		label.key = strdup(name->text);
-		label.value = strdup(name->next->text);
-		container->labels[container->label_count++] = label;
-		if (!label.key || !label.value)
-			return document_no_memory(document);
-	}
-	return 0;
-}
-
 static const struct node_key endpoint_keys[] = {
 	{ "container", read_container, true },
 	{ "interface", read_endpoint_interface, true },
 	{ "network", read_endpoint_network, true },
 	{ "addresses", read_addresses, false },
 	{ "mac", read_mac, false },
-	{ "service", read_service, false },
-	{ "image", read_image, false },
-	{ "labels", read_endpoint_labels, false },
+	{ "service", static_read_service, false },
+	{ "image", static_read_image, false },
+	{ "labels", static_read_labels, false },
+	{ "ports", static_read_ports, false },
+	{ "resolvers", static_read_resolvers, false },
+	{ "image-labels", static_read_image_labels, false },
 };
 
 /* The text of the address with that index, for messages. */
@@ -423,41 +320,6 @@ static int check_endpoint(const struct document *document, const struct node *it
 	return 0;
 }
 
-static bool same_labels(const struct container *a, const struct container *b)
-{
-	if (a->label_count != b->label_count)
-		return false;
-	for (size_t i = 0; i < a->label_count; i++) {
-		const char *value = container_label(b, a->labels[i].key);
-
-		if (!value || strcmp(a->labels[i].value, value) != 0)
-			return false;
-	}
-	return true;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-/* What a further entry says of a container must be what the first one said; it may say nothing. */
-static int merge(const struct document *document, const struct node *item, const struct container *known, const struct container *again)
-{
-	const char *differs = NULL;
-
-	if (again->service && (!same_text(known->service, again->service) || !same_text(known->project, again->project)))
-		differs = "service";
-	else if (again->image && !same_text(known->image, again->image))
-		differs = "image";
-	else if (again->label_count && !same_labels(known, again))
-		differs = "labels";
-	if (!differs)
-		return 0;
-	return node_error(document, node_find(item, differs), "the first entry of the container \"%s\" has another value of \"%s\": write it there, and only there",
-			  known->name, differs);
-}
-
 static int add_endpoint(const struct document *document, const struct node *item, struct inventory *inventory, struct entry *entry)
 {
 	const struct container *known = inventory_container(inventory, entry->container.id);
@@ -465,12 +327,12 @@ static int add_endpoint(const struct document *document, const struct node *item
 
 	r = check_endpoint(document, item, inventory, entry);
 	if (r == 0 && known)
-		r = merge(document, item, known, &entry->container);
+		r = static_check_again(document, item, known, &entry->container);
 	if (r < 0)
 		return r;
 	if (!known) {
 		entry->container.state = CONTAINER_RUNNING;
-		if (!entry->container.image && copy_text(document, "", &entry->container.image) < 0)
+		if (!entry->container.image && static_copy_text(document, "", &entry->container.image) < 0)
 			return -ENOMEM;
 		if (array_grow(inventory->containers, inventory->container_count) < 0)
 			return document_no_memory(document);
@@ -526,6 +388,7 @@ int static_inventory_parse(const char *name, const char *text, size_t length, st
 	r = node_read_map(&document, document.root, file_keys, ARRAY_SIZE(file_keys), "the inventory", &inventory);
 	if (r < 0)
 		return r;
+	inventory_index(&inventory);
 	*ret = inventory;
 	memset(&inventory, 0, sizeof(inventory));
 	return 0;

@@ -94,7 +94,7 @@ static enum MHD_Result call_route(const struct control_server *server, const str
 				  struct MHD_Connection *connection, const struct http_request *request)
 {
 	json_t *argument = NULL, *body = NULL;
-	struct error error = { "" };
+	struct error error = {};
 	json_error_t where;
 	enum MHD_Result result;
 	int r;
@@ -120,7 +120,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 {
 	struct control_server *server = context;
 	const char *allow = NULL;
-	struct error error = { "" };
+	struct error error = {};
 
 	if (check_peer(server, connection) < 0)
 		return respond_error(connection, MHD_HTTP_FORBIDDEN,

@@ -19,7 +19,7 @@
 #define MAX_INTERFACES (DNET_MAX_ENDPOINTS + DNET_MAX_BRIDGES)
 
 struct set {
-	int *ifindex;
+	int *ifindex;	/* rising */
 	size_t count;
 };
 
@@ -44,12 +44,27 @@ struct attacher {
 	unsigned long repairs;
 };
 
+/* Where it stands, or would. */
+static size_t set_place(const struct set *set, int ifindex)
+{
+	size_t low = 0, high = set->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (set->ifindex[middle] < ifindex)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static bool set_has(const struct set *set, int ifindex)
 {
-	for (size_t i = 0; i < set->count; i++)
-		if (set->ifindex[i] == ifindex)
-			return true;
-	return false;
+	size_t place = set_place(set, ifindex);
+
+	return place < set->count && set->ifindex[place] == ifindex;
 }
 
 static bool has(struct attacher *attacher, const struct set *set, int ifindex)
@@ -65,22 +80,27 @@ static bool has(struct attacher *attacher, const struct set *set, int ifindex)
 static void add(struct attacher *attacher, struct set *set, int ifindex)
 {
 	pthread_mutex_lock(&attacher->lock);
-	if (!set_has(set, ifindex) && set->count < MAX_INTERFACES)
-		set->ifindex[set->count++] = ifindex;
+	if (!set_has(set, ifindex) && set->count < MAX_INTERFACES) {
+		size_t place = set_place(set, ifindex);
+
+		memmove(&set->ifindex[place + 1], &set->ifindex[place], (set->count++ - place) * sizeof(*set->ifindex));
+		set->ifindex[place] = ifindex;
+	}
 	pthread_mutex_unlock(&attacher->lock);
 }
 
 /* Returns whether it was there. */
 static bool drop(struct attacher *attacher, struct set *set, int ifindex)
 {
-	bool found = false;
+	bool found;
 
 	pthread_mutex_lock(&attacher->lock);
-	for (size_t i = 0; i < set->count && !found; i++)
-		if (set->ifindex[i] == ifindex) {
-			set->ifindex[i] = set->ifindex[--set->count];
-			found = true;
-		}
+	found = set_has(set, ifindex);
+	if (found) {
+		size_t place = set_place(set, ifindex);
+
+		memmove(&set->ifindex[place], &set->ifindex[place + 1], (--set->count - place) * sizeof(*set->ifindex));
+	}
 	pthread_mutex_unlock(&attacher->lock);
 	return found;
 }

@@ -12,8 +12,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "config/policy_file.h"
 #include "config/static_inventory.h"
+#include "daemon/policies.h"
 #include "daemon/state.h"
 #include "dataplane/probe.h"
 #include "dataplane/unload.h"
@@ -110,6 +110,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	reconcile_sweep(daemon, 0);
+	policies_tick(daemon);
 	if (++daemon->sweeps % DUMP_SWEEPS == 0) {
 		daemon->links_lost = true;
 		addresser_request(daemon->addresser);
@@ -123,6 +124,19 @@ static void on_purge(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	reconcile_sweep(context, 0);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *context)
+{
+	struct error error = {};
+	bool changed;
+
+	(void)fd;
+	(void)what;
+	if (policies_reload(context, "SIGHUP", &changed, &error) == -EBUSY)
+		log_warning("SIGHUP: %s", error.text);
+	else if (!error.text[0] && !changed)
+		log_info("SIGHUP: the policy files are what is in force");
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *context)
@@ -139,6 +153,7 @@ static void on_inventory(void *context, const struct inventory *inventory)
 	struct daemon *daemon = context;
 
 	daemon->inventory = inventory;
+	daemon->inventory_serial++;
 	if (daemon->options->once) {
 		reconcile(daemon);
 		event_base_loopbreak(daemon->base);
@@ -184,6 +199,15 @@ static int unload_request(void *context, const json_t *request, json_t **ret, st
 static const struct control_route routes[] = {
 	{ "GET", "/v1/ps", report_ps },
 	{ "GET", "/v1/status", report_status },
+	{ "GET", "/v1/flows", report_flows },
+	{ "GET", "/v1/init", report_init },
+	{ "GET", "/v1/inventory", report_inventory },
+	{ "POST", "/v1/policy/show", report_policy_show },
+	{ "POST", "/v1/policy/explain", report_explain },
+	{ "POST", "/v1/policy/reload", policies_reload_request },
+	{ "POST", "/v1/policy/apply", policies_apply_request },
+	{ "POST", "/v1/policy/confirm", policies_confirm_request },
+	{ "POST", "/v1/rules", by_hand_request },
 	{ "POST", "/v1/unload", unload_request },
 	{},
 };
@@ -192,21 +216,17 @@ static const struct control_route routes[] = {
 
 static int load_policy(struct daemon *daemon)
 {
-	const char *path = daemon->options->config ? daemon->options->config : DEFAULT_CONFIG;
 	struct error error = {};
-	int r = policy_file_load(path, &daemon->policies, &error);
 
-	if (r == 0) {
-		daemon->config_path = path;
+	if (policies_start(daemon, &error) == 0)
 		return 0;
-	}
-	/* The default file need not be there: labels are enough. One that was asked for must. */
-	if (r == -ENOENT && !daemon->options->config) {
-		policy_set_default(&daemon->policies);
-		return 0;
-	}
 	log_error("%s", error.text);
 	return EXIT_USAGE;
+}
+
+static int compare_interfaces(const void *a, const void *b)
+{
+	return strcmp((*(const struct attachment *const *)a)->interface, (*(const struct attachment *const *)b)->interface);
 }
 
 static int load_static_inventory(struct daemon *daemon)
@@ -225,6 +245,15 @@ static int load_static_inventory(struct daemon *daemon)
 		log_error("%s", error.text);
 		return EXIT_USAGE;
 	}
+	daemon->static_interfaces = calloc(daemon->static_inventory.attachment_count + 1, sizeof(*daemon->static_interfaces));
+	if (!daemon->static_interfaces) {
+		log_error("out of memory");
+		return 1;
+	}
+	for (size_t i = 0; i < daemon->static_inventory.attachment_count; i++)
+		daemon->static_interfaces[i] = &daemon->static_inventory.attachments[i];
+	qsort(daemon->static_interfaces, daemon->static_inventory.attachment_count, sizeof(*daemon->static_interfaces),
+	      compare_interfaces);
 	return 0;
 }
 
@@ -311,7 +340,7 @@ static int open_listeners(struct daemon *daemon)
 
 static int add_events(struct daemon *daemon)
 {
-	static const int signals[] = { SIGTERM, SIGINT };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	const struct timeval period = { .tv_sec = SWEEP_SECONDS };
 	struct error error = {};
 	int ring_fd;
@@ -326,8 +355,8 @@ static int add_events(struct daemon *daemon)
 	daemon->sweep_timer = event_new(daemon->base, -1, EV_PERSIST, on_sweep, daemon);
 	daemon->netlink_event = event_new(daemon->base, daemon->netlink_fd, EV_READ | EV_PERSIST, on_netlink, daemon);
 	daemon->ring_event = event_new(daemon->base, ring_fd, EV_READ | EV_PERSIST, on_ring, daemon);
-	for (size_t i = 0; i < 2; i++) {
-		daemon->signal_events[i] = evsignal_new(daemon->base, signals[i], on_signal, daemon);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		daemon->signal_events[i] = evsignal_new(daemon->base, signals[i], signals[i] == SIGHUP ? on_hangup : on_signal, daemon);
 		event_add(daemon->signal_events[i], NULL);
 	}
 	event_add(daemon->sweep_timer, &period);
@@ -337,6 +366,10 @@ static int add_events(struct daemon *daemon)
 	event_add(daemon->address_event, NULL);
 	daemon->attached_event = event_new(daemon->base, attacher_fd(daemon->attacher), EV_READ | EV_PERSIST, on_attached, daemon);
 	event_add(daemon->attached_event, NULL);
+	if (policies_watch(daemon, &error) < 0) {
+		log_error("%s", error.text);
+		return 1;
+	}
 	return 0;
 }
 
@@ -360,7 +393,7 @@ static void daemon_clear(struct daemon *daemon)
 {
 	struct event **events[] = { &daemon->reconcile_event, &daemon->retry_timer, &daemon->purge_timer, &daemon->sweep_timer,
 				    &daemon->netlink_event, &daemon->ring_event, &daemon->address_event, &daemon->attached_event,
-				    &daemon->signal_events[0], &daemon->signal_events[1] };
+				    &daemon->signal_events[0], &daemon->signal_events[1], &daemon->signal_events[2] };
 
 	control_server_free(daemon->control);
 	metrics_server_free(daemon->metrics);
@@ -373,7 +406,8 @@ static void daemon_clear(struct daemon *daemon)
 		dataplane_events_close(daemon->ring);
 	addresser_stop(daemon->addresser);
 	reconcile_clear(daemon);
-	policy_set_clear(&daemon->policies);
+	policies_stop(daemon);
+	free(daemon->static_interfaces);
 	inventory_clear(&daemon->static_inventory);
 	history_free(daemon->history);
 	closep(&daemon->netlink_fd);
@@ -416,6 +450,9 @@ int daemon_run(const struct run_options *options)
 	/* Containers race us from their first instruction, and a loaded host must not decide that race. */
 	if (code == 0 && setpriority(PRIO_PROCESS, 0, -10) < 0)
 		log_debug("cannot raise the priority: %s", strerror(errno));
+	/* Only now, because it takes a while; and not later, because the verifier wants privileges that are about to go. */
+	if (code == 0 && !options->once && dataplane_explain_load(daemon->dataplane, &error) < 0)
+		log_warning("`policy explain` will not work: %s", error.text);
 	if (code == 0 && privilege_drop(&error) < 0) {
 		log_error("%s", error.text);
 		code = 1;

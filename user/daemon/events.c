@@ -80,12 +80,23 @@ static uint64_t unix_time(uint64_t monotonic)
 	       ((uint64_t)since_boot.tv_sec * 1000000000ull + since_boot.tv_nsec - monotonic);
 }
 
+/* "FILE:LINE", or what stands for the file where there are no lines. */
+static const char *origin_text(const struct origin *origin, char *buffer, size_t size)
+{
+	if (!origin->line)
+		return origin->file ? origin->file : "";
+	snprintf(buffer, size, "%s:%u", origin->file, origin->line);
+	return buffer;
+}
+
 void events_report(void *context, const struct dnet_event *event)
 {
 	struct daemon *daemon = context;
-	const struct rule_name *rule = event->rule_counter < DNET_MAX_RULE_COUNTERS ? &daemon->rule_names[event->rule_counter] : NULL;
+	const struct rule_name *rule = daemon->rule_names && event->rule_counter < DNET_MAX_RULE_COUNTERS ?
+				       &daemon->rule_names[event->rule_counter] : NULL;
 	struct event_record record = {};
 	struct names names;
+	char origin[256];
 
 	find_names(daemon, event, &names);
 	record.time_unix_ns = unix_time(event->time_ns);
@@ -113,8 +124,8 @@ void events_report(void *context, const struct dnet_event *event)
 	record.policy = record.rule = record.origin = "";
 	if (rule && rule->policy) {
 		record.policy = rule->policy;
-		record.rule = rule->rule;
-		record.origin = rule->origin ? rule->origin : "";
+		record.rule = rule->rule->name;
+		record.origin = origin_text(&rule->rule->origin, origin, sizeof(origin));
 	} else if (event->reason == DNET_REASON_DEFAULT_DENIED || event->reason == DNET_REASON_FLOW_REVOKED) {
 		/* No rule matched: what denies is the end of the list. */
 		record.policy = event->layer == DNET_LAYER_LABELS ? "labels" : names.policies;

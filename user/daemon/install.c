@@ -6,151 +6,210 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct removal {
-	struct dataplane *dataplane;
-	uint32_t arena;
-};
+#include "compile/arena.h"
 
-static void remove_peer(void *context, const void *entry)
+static void peer_key(const struct install *install, const struct compiled_peer *peer, struct dnet_peer_key *ret)
 {
-	const struct removal *removal = context;
+	*ret = (struct dnet_peer_key){ install->arena * DNET_MAX_RULESETS + peer->ruleset, peer->kind, peer->id };
+}
+
+static void prefix_key(const struct install *install, const struct compiled_prefix *prefix, struct dnet_prefix_key *ret)
+{
+	*ret = (struct dnet_prefix_key){
+		.prefix_len = 32 + prefix->prefix_len,
+		.ruleset_be = htonl(install->arena * DNET_MAX_RULESETS + prefix->ruleset),
+		.addr = prefix->addr,
+	};
+}
+
+static int set_peer(const struct install *install, struct dataplane *dataplane, const struct compiled_peer *peer)
+{
 	struct dnet_peer_key key;
 
-	memcpy(&key, entry, sizeof(key));
-	if (key.ruleset / DNET_MAX_RULESETS == removal->arena)
-		map_delete(removal->dataplane->peer_rows_fd, &key);
+	peer_key(install, peer, &key);
+	return map_set(dataplane->peer_rows_fd, &key, &peer->row);
 }
 
-static void remove_prefix(void *context, const void *entry)
+static void delete_peer(const struct install *install, struct dataplane *dataplane, const struct compiled_peer *peer)
 {
-	const struct removal *removal = context;
-	struct dnet_prefix_key key;
+	struct dnet_peer_key key;
 
-	memcpy(&key, entry, sizeof(key));
-	if (ntohl(key.ruleset_be) / DNET_MAX_RULESETS == removal->arena)
-		map_delete(removal->dataplane->prefix_rows_fd, &key);
+	peer_key(install, peer, &key);
+	map_delete(dataplane->peer_rows_fd, &key);
 }
 
-void install_remove_arena(struct dataplane *dataplane, uint32_t arena)
+void install_withdraw(struct install *install, struct dataplane *dataplane)
 {
-	struct removal removal = { dataplane, arena };
+	for (size_t i = 0; i < install->peer_count; i++)
+		delete_peer(install, dataplane, &install->peers[i]);
+	for (size_t i = 0; i < install->prefix_count; i++) {
+		struct dnet_prefix_key key;
 
-	map_for_each_key(dataplane->peer_rows_fd, sizeof(struct dnet_peer_key), remove_peer, &removal);
-	map_for_each_key(dataplane->prefix_rows_fd, sizeof(struct dnet_prefix_key), remove_prefix, &removal);
-}
-
-void install_begin(struct install *install, struct dataplane *dataplane, uint32_t arena)
-{
+		prefix_key(install, &install->prefixes[i], &key);
+		map_delete(dataplane->prefix_rows_fd, &key);
+	}
 	install_clear(install);
-	install->dataplane = dataplane;
-	install->arena = arena;
-	install_remove_arena(dataplane, arena);
 }
 
 void install_clear(struct install *install)
 {
 	free(install->peers);
+	free(install->prefixes);
 	memset(install, 0, sizeof(*install));
 }
 
-static int compare_peers(const void *a, const void *b)
-{
-	const struct compiled_peer *x = a, *y = b;
+/* --- what an earlier daemon left -------------------------------------------- */
 
-	if (x->ruleset != y->ruleset)
-		return x->ruleset < y->ruleset ? -1 : 1;
-	return x->endpoint_id < y->endpoint_id ? -1 : x->endpoint_id > y->endpoint_id;
+struct adoption {
+	struct install *install;
+	struct dataplane *dataplane;
+	size_t peer_room;
+};
+
+static void adopt_peer(void *context, const void *entry)
+{
+	struct adoption *adoption = context;
+	struct install *install = adoption->install;
+	struct dnet_peer_key key;
+
+	memcpy(&key, entry, sizeof(key));
+	if (key.ruleset / DNET_MAX_RULESETS != install->arena ||
+	    array_grow((void **)&install->peers, &adoption->peer_room, install->peer_count, sizeof(*install->peers)) < 0) {
+		map_delete(adoption->dataplane->peer_rows_fd, &key);
+		return;
+	}
+	install->peers[install->peer_count++] =
+		(struct compiled_peer){ .ruleset = key.ruleset % DNET_MAX_RULESETS, .kind = key.kind, .id = key.id };
 }
 
-static int set_peer(struct install *install, const struct compiled_peer *peer)
+static void adopt_prefix(void *context, const void *entry)
 {
-	struct dnet_peer_key key = { install->arena * DNET_MAX_RULESETS + peer->ruleset, peer->endpoint_id };
+	struct adoption *adoption = context;
+	struct install *install = adoption->install;
+	struct dnet_prefix_key key;
+	uint32_t ruleset;
 
-	return map_set(install->dataplane->peer_rows_fd, &key, &peer->row);
+	memcpy(&key, entry, sizeof(key));
+	ruleset = ntohl(key.ruleset_be);
+	if (ruleset / DNET_MAX_RULESETS != install->arena ||
+	    array_grow((void **)&install->prefixes, &install->prefix_room, install->prefix_count, sizeof(*install->prefixes)) < 0) {
+		map_delete(adoption->dataplane->prefix_rows_fd, &key);
+		return;
+	}
+	install->prefixes[install->prefix_count++] = (struct compiled_prefix){
+		.ruleset = ruleset % DNET_MAX_RULESETS, .addr = key.addr, .prefix_len = key.prefix_len - 32,
+	};
 }
 
-static void delete_peer(struct install *install, const struct compiled_peer *peer)
+void install_adopt(struct install *install, struct dataplane *dataplane)
 {
-	struct dnet_peer_key key = { install->arena * DNET_MAX_RULESETS + peer->ruleset, peer->endpoint_id };
+	struct adoption adoption = { .install = install, .dataplane = dataplane };
 
-	map_delete(install->dataplane->peer_rows_fd, &key);
+	install_clear(install);
+	install->arena = dataplane_arena(dataplane);
+	map_for_each_key(dataplane->peer_rows_fd, sizeof(struct dnet_peer_key), adopt_peer, &adoption);
+	map_for_each_key(dataplane->prefix_rows_fd, sizeof(struct dnet_prefix_key), adopt_prefix, &adoption);
+}
+
+/* --- from a compiler --------------------------------------------------------- */
+
+static int compare_peers(const void *x, const void *y)
+{
+	const struct compiled_peer *a = x, *b = y;
+
+	if (a->ruleset != b->ruleset)
+		return a->ruleset < b->ruleset ? -1 : 1;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
 }
 
 /* Both lists are sorted: one walk finds what came, changed and went. */
-static int apply_peers(struct install *install, const struct compiled_tables *tables, struct error *error)
+static int apply_peers(struct install *install, struct dataplane *dataplane, const struct compiled_tables *tables, struct error *error)
 {
-	struct compiled_peer *wanted = malloc((tables->peer_count + 1) * sizeof(*wanted));
-	size_t i = 0, j = 0;
+	struct compiled_peer *wanted = malloc((tables->peer_count + install->peer_count + 1) * sizeof(*wanted));
+	size_t i = 0, j = 0, count = tables->peer_count;
 	int r = 0;
 
 	if (!wanted)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (tables->peer_count)
 		memcpy(wanted, tables->peers, tables->peer_count * sizeof(*wanted));
-	qsort(wanted, tables->peer_count, sizeof(*wanted), compare_peers);
 	while (r == 0 && (i < tables->peer_count || j < install->peer_count)) {
 		int order = i >= tables->peer_count ? 1 : j >= install->peer_count ? -1 : compare_peers(&wanted[i], &install->peers[j]);
 
 		if (order < 0) {
-			r = set_peer(install, &wanted[i++]);
+			r = set_peer(install, dataplane, &wanted[i++]);
 		} else if (order > 0) {
-			delete_peer(install, &install->peers[j++]);
+			delete_peer(install, dataplane, &install->peers[j++]);
 		} else {
 			if (wanted[i].row != install->peers[j].row)
-				r = set_peer(install, &wanted[i]);
+				r = set_peer(install, dataplane, &wanted[i]);
 			i++;
 			j++;
 		}
 	}
 	if (r < 0) {
-		free(wanted);
-		return error_set(error, r, "cannot enter a container name into the kernel's tables: %s", strerror(-r));
+		/* The list then names all that may be there, with rows that no ruleset has: the next try writes and deletes it. */
+		for (; j < install->peer_count; j++)
+			wanted[count++] = install->peers[j];
+		qsort(wanted, count, sizeof(*wanted), compare_peers);
+		for (i = j = 0; i < count; i++) {
+			if (j && compare_peers(&wanted[j - 1], &wanted[i]) == 0)
+				continue;
+			wanted[j] = wanted[i];
+			wanted[j++].row = UINT32_MAX;
+		}
+		count = j;
+		error_set(error, r, "cannot enter a container name into the kernel's tables: %s", strerror(-r));
 	}
 	free(install->peers);
 	install->peers = wanted;
-	install->peer_count = tables->peer_count;
-	return 0;
+	install->peer_count = count;
+	return r;
 }
 
-static int apply_prefixes(struct install *install, const struct compiled_tables *tables, struct error *error)
+static int apply_prefixes(struct install *install, struct dataplane *dataplane, const struct compiled_tables *tables,
+			  struct error *error)
 {
-	for (; install->prefixes < tables->prefix_count; install->prefixes++) {
-		const struct compiled_prefix *prefix = &tables->prefixes[install->prefixes];
-		struct dnet_prefix_key key = {
-			.prefix_len = 32 + prefix->prefix_len,
-			.ruleset_be = htonl(install->arena * DNET_MAX_RULESETS + prefix->ruleset),
-			.addr = prefix->addr,
-		};
-		int r = map_set(install->dataplane->prefix_rows_fd, &key, &prefix->row);
+	while (install->prefix_count < tables->prefix_count) {
+		const struct compiled_prefix *prefix = &tables->prefixes[install->prefix_count];
+		struct dnet_prefix_key key;
+		int r = array_grow((void **)&install->prefixes, &install->prefix_room, install->prefix_count, sizeof(*prefix));
 
+		prefix_key(install, prefix, &key);
+		if (r == 0)
+			r = map_set(dataplane->prefix_rows_fd, &key, &prefix->row);
 		if (r < 0)
 			return error_set(error, r, "cannot enter an address prefix into the kernel's tables: %s", strerror(-r));
+		install->prefixes[install->prefix_count++] = *prefix;
 	}
 	return 0;
 }
 
-int install_apply(struct install *install, const struct compiler *compiler, struct error *error)
+/* Append what the kernel's array does not have yet of the compiler's. */
+static void append(void *kernel, const void *tables, size_t *done, size_t count, size_t size)
 {
-	struct dataplane *dataplane = install->dataplane;
+	if (count > *done)
+		memcpy((uint8_t *)kernel + *done * size, (const uint8_t *)tables + *done * size, (count - *done) * size);
+	*done = count;
+}
+
+int install_apply(struct install *install, struct dataplane *dataplane, const struct compiler *compiler, struct error *error)
+{
+	size_t arena = install->arena;
 	struct compiled_tables tables;
 	int r;
 
 	compiler_tables(compiler, &tables);
-	memcpy(dataplane->rows + (size_t)install->arena * DNET_MAX_ROW_WORDS + install->row_words, tables.rows + install->row_words,
-	       (tables.row_words - install->row_words) * sizeof(*tables.rows));
-	install->row_words = tables.row_words;
-	memcpy(dataplane->bounds + (size_t)install->arena * DNET_MAX_BOUNDS + install->bounds, tables.bounds + install->bounds,
-	       (tables.bound_count - install->bounds) * sizeof(*tables.bounds));
-	install->bounds = tables.bound_count;
-	memcpy(dataplane->rules + (size_t)install->arena * DNET_MAX_RULE_ENTRIES + install->rules, tables.rules + install->rules,
-	       (tables.rule_count - install->rules) * sizeof(*tables.rules));
-	install->rules = tables.rule_count;
+	append(dataplane->rows + arena * DNET_MAX_ROW_WORDS, tables.rows, &install->row_words, tables.row_words, sizeof(*tables.rows));
+	append(dataplane->bounds + arena * DNET_MAX_BOUNDS, tables.bounds, &install->bounds, tables.bound_count, sizeof(*tables.bounds));
+	append(dataplane->rules + arena * DNET_MAX_RULE_ENTRIES, tables.rules, &install->rules, tables.rule_count, sizeof(*tables.rules));
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	memcpy(dataplane->rulesets + (size_t)install->arena * DNET_MAX_RULESETS + install->rulesets, tables.rulesets + install->rulesets,
-	       (tables.ruleset_count - install->rulesets) * sizeof(*tables.rulesets));
-	install->rulesets = tables.ruleset_count;
-	r = apply_prefixes(install, &tables, error);
+	append(dataplane->rulesets + arena * DNET_MAX_RULESETS, tables.rulesets, &install->rulesets, tables.ruleset_count,
+	       sizeof(*tables.rulesets));
+	r = apply_prefixes(install, dataplane, &tables, error);
 	if (r == 0)
-		r = apply_peers(install, &tables, error);
+		r = apply_peers(install, dataplane, &tables, error);
 	return r;
 }

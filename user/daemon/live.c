@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include "daemon/live.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
-#include "compile/ruleset.h"
+#include "compile/arena.h"
 
 /* A link that waits this long may be on a network without addresses: then its MAC tells whose it is. */
 #define WITH_MAC_NS 200000000ull
@@ -26,28 +28,46 @@ uint64_t live_identity(const char *container_id, const char *network_id)
 
 struct live *live_find(const struct live_set *set, int ifindex)
 {
-	for (size_t i = 0; i < set->count; i++)
-		if (set->items[i]->link.ifindex == ifindex)
-			return set->items[i];
-	return NULL;
+	return (struct live *)index_get(&set->by_ifindex, ifindex);
 }
 
 struct live *live_find_id(const struct live_set *set, uint32_t id)
 {
-	for (size_t i = 0; id && i < set->count; i++)
-		if (set->items[i]->id == id)
-			return set->items[i];
-	return NULL;
+	return id ? (struct live *)index_get(&set->by_id, id) : NULL;
 }
 
 int live_add(struct live_set *set, struct live *live)
 {
 	int r = array_grow((void **)&set->items, &set->room, set->count, sizeof(*set->items));
 
-	if (r < 0)
+	if (r == 0)
+		r = index_set(&set->by_ifindex, live->link.ifindex, (uintptr_t)live);
+	if (r == 0 && live->id)
+		r = index_set(&set->by_id, live->id, (uintptr_t)live);
+	if (r < 0) {
+		index_remove(&set->by_ifindex, live->link.ifindex);
 		return r;
+	}
 	set->items[set->count++] = live;
 	return 0;
+}
+
+void live_set_id(struct live_set *set, struct live *live, uint32_t id)
+{
+	if (live->id)
+		index_remove(&set->by_id, live->id);
+	set->moved = true;
+	/* Without memory its flows are taken for those of an endpoint that is gone: they are judged again. */
+	if (id)
+		index_set(&set->by_id, id, (uintptr_t)live);
+	live->id = id;
+}
+
+static void free_names(char **names)
+{
+	for (char **name = names; name && *name; name++)
+		free(*name);
+	free(names);
 }
 
 void live_unidentify(struct live *live)
@@ -55,6 +75,7 @@ void live_unidentify(struct live *live)
 	free(live->container_id);
 	free(live->network_id);
 	live->container_id = live->network_id = NULL;
+	free_names(TAKE_PTR(live->network_names));
 	live->identified = false;
 	live->address_count = 0;
 	compile_verdict_clear(&live->verdict);
@@ -77,6 +98,8 @@ void live_remove(struct live_set *set, struct live *live)
 			break;
 		}
 	}
+	index_remove(&set->by_ifindex, live->link.ifindex);
+	live_set_id(set, live, 0);
 	live_free(live);
 }
 
@@ -85,6 +108,8 @@ void live_set_clear(struct live_set *set)
 	for (size_t i = 0; i < set->count; i++)
 		live_free(set->items[i]);
 	free(set->items);
+	index_clear(&set->by_ifindex);
+	index_clear(&set->by_id);
 	memset(set, 0, sizeof(*set));
 }
 
@@ -116,17 +141,6 @@ static bool become(struct live *live, const char *container_id, const char *netw
 	return true;
 }
 
-static const struct attachment *attachment_of(const struct inventory *inventory, const char *container_id, const char *network_id)
-{
-	for (size_t i = 0; i < inventory->attachment_count; i++) {
-		const struct attachment *attachment = &inventory->attachments[i];
-
-		if (strcmp(attachment->network_id, network_id) == 0 && strcmp(attachment->container_id, container_id) == 0)
-			return attachment;
-	}
-	return NULL;
-}
-
 static bool claimed(const struct live_set *set, const struct live *except, const char *container_id, const char *network_id)
 {
 	for (size_t i = 0; i < set->count; i++) {
@@ -139,29 +153,22 @@ static bool claimed(const struct live_set *set, const struct live *except, const
 	return false;
 }
 
-static bool identify_static(struct live *live, const struct inventory *inventory)
+bool live_identify_static(struct live *live, const struct attachment *attachment)
 {
-	for (size_t i = 0; i < inventory->attachment_count; i++) {
-		const struct attachment *attachment = &inventory->attachments[i];
-		struct netlink_peer peer = {};
+	struct netlink_peer peer = {};
 
-		if (!attachment->interface || strcmp(attachment->interface, live->link.name) != 0)
-			continue;
-		if (attachment->has_mac) {
-			memcpy(live->mac, attachment->mac, 6);
-		} else {
-			if (live->link.nsid == NETLINK_NSID_NONE ||
-			    netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
-				return false;
-			memcpy(live->mac, peer.mac, 6);
-			netlink_peer_clear(&peer);
-		}
-		if (!become(live, attachment->container_id, attachment->network_id))
+	if (attachment->has_mac) {
+		memcpy(live->mac, attachment->mac, 6);
+	} else {
+		if (live->link.nsid == NETLINK_NSID_NONE || netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) < 0)
 			return false;
-		take_addresses(live, attachment->addresses, attachment->address_count);
-		return true;
+		memcpy(live->mac, peer.mac, 6);
+		netlink_peer_clear(&peer);
 	}
-	return false;
+	if (!become(live, attachment->container_id, attachment->network_id))
+		return false;
+	take_addresses(live, attachment->addresses, attachment->address_count);
+	return true;
 }
 
 /*
@@ -192,21 +199,19 @@ static const char *container_by_nsid(const struct live_set *set, const struct li
 	return NULL;
 }
 
-bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory, bool is_static)
+bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory)
 {
 	const struct network *network;
 	const char *container_id;
 	struct netlink_peer peer = {};
 	bool done = false, with_mac;
 
-	if (is_static)
-		return identify_static(live, inventory);
 	network = inventory_network_of_bridge(inventory, live->bridge);
 	if (!network || live->link.nsid == NETLINK_NSID_NONE)
 		return false;
 	container_id = container_by_nsid(set, live);
 	if (container_id) {
-		const struct attachment *attachment = attachment_of(inventory, container_id, network->id);
+		const struct attachment *attachment = inventory_attachment(inventory, container_id, network->id);
 
 		/* The engine has said it already: no need to ask the kernel, which may be busy with this very link. */
 		if (attachment && attachment->has_mac && attachment->address_count && network->asked_ns > live->seen_ns &&
@@ -237,12 +242,10 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 		}
 	} else if (network->asked_ns > live->seen_ns) {
 		/* An older answer may still show a container that is gone, whose address and MAC this one was given. */
-		for (size_t i = 0; i < inventory->attachment_count && !done; i++) {
-			const struct attachment *attachment = &inventory->attachments[i];
+		const struct attachment *attachment;
 
-			if (strcmp(attachment->network_id, network->id) != 0 || !attachment->has_mac ||
-			    !fits(&peer, attachment, with_mac) ||
-			    claimed(set, live, attachment->container_id, network->id) ||
+		for (size_t cursor = 0; !done && (attachment = inventory_network_attachment(inventory, network->id, &cursor));) {
+			if (!attachment->has_mac || !fits(&peer, attachment, with_mac) || claimed(set, live, attachment->container_id, network->id) ||
 			    !inventory_container(inventory, attachment->container_id))
 				continue;
 			if (become(live, attachment->container_id, network->id)) {
@@ -258,7 +261,7 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 
 bool live_refresh(struct live *live, const struct inventory *inventory)
 {
-	const struct attachment *attachment = attachment_of(inventory, live->container_id, live->network_id);
+	const struct attachment *attachment = inventory_attachment(inventory, live->container_id, live->network_id);
 
 	if (!attachment || !attachment->address_count || !attachment->has_mac || memcmp(attachment->mac, live->mac, 6) != 0)
 		return false;
@@ -267,4 +270,42 @@ bool live_refresh(struct live *live, const struct inventory *inventory)
 		return false;
 	take_addresses(live, attachment->addresses, attachment->address_count);
 	return true;
+}
+
+int live_update_networks(struct live *live, const struct inventory *inventory, uint64_t serial)
+{
+	const struct attachment *attachment;
+	size_t count = 0, same = 0, room = 0;
+	char **names;
+
+	if (live->network_names && live->names_serial == serial)
+		return 0;
+	live->names_serial = serial;
+
+	for (size_t cursor = 0; (attachment = inventory_container_attachment(inventory, live->container_id, &cursor)); room++) {
+		const struct network *network = inventory_network(inventory, attachment->network_id);
+
+		if (!network || same != room)
+			continue;
+		same += live->network_names && live->network_names[same] && strcmp(live->network_names[same], network->name) == 0;
+	}
+	if (live->network_names && same == room && !live->network_names[same])
+		return 0;
+	names = calloc(room + 1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	for (size_t cursor = 0; count < room && (attachment = inventory_container_attachment(inventory, live->container_id, &cursor));) {
+		const struct network *network = inventory_network(inventory, attachment->network_id);
+
+		if (!network)
+			continue;
+		names[count] = strdup(network->name);
+		if (!names[count++]) {
+			free_names(names);
+			return -ENOMEM;
+		}
+	}
+	free_names(live->network_names);
+	live->network_names = names;
+	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/index.h"
 #include "base/netlink.h"
 #include "compile/compile.h"
 #include "dataplane/dataplane.h"
@@ -28,6 +29,8 @@ struct live {
 	uint8_t mac[6];
 	struct dnet_addr addresses[LIVE_MAX_ADDRESSES];
 	size_t address_count;
+	char **network_names;	/* owned; every network the container is attached to, closed by NULL; as of the last reconcile */
+	uint64_t names_serial;	/* of the inventory that they are from */
 	struct compile_verdict verdict;
 	uint64_t retry_ns;	/* pause before the next hint while it is pending */
 	uint64_t next_hint_ns;
@@ -36,11 +39,14 @@ struct live {
 struct live_set {
 	struct live **items;
 	size_t count, room;
+	struct index by_ifindex, by_id;
+	bool moved;	/* the map `addresses` does not show some identity, address or bridge yet */
 };
 
 struct live *live_find(const struct live_set *set, int ifindex);
 struct live *live_find_id(const struct live_set *set, uint32_t id);
-int live_add(struct live_set *set, struct live *live);
+int live_add(struct live_set *set, struct live *live);	/* link.ifindex and id are set */
+void live_set_id(struct live_set *set, struct live *live, uint32_t id);	/* 0: none any more */
 void live_remove(struct live_set *set, struct live *live);	/* frees it */
 void live_set_clear(struct live_set *set);
 void live_free(struct live *live);
@@ -50,14 +56,17 @@ void live_unidentify(struct live *live);
 /*
  * Who is behind this link? On success container_id, network_id, mac and addresses are filled and true is returned.
  * Rules, in this order:
- *  1. static inventory: the attachment that names the interface;
- *  2. the link's peer lives in a namespace (nsid) in which another identified interface's peer lives: that container;
- *  3. an attachment of the bridge's network, read after the link was seen, with one of the peer's addresses (and its MAC,
+ *  1. the link's peer lives in a namespace (nsid) in which another identified interface's peer lives: that container;
+ *  2. an attachment of the bridge's network, read after the link was seen, with one of the peer's addresses (and its MAC,
  *     where that could have been changed), that no other present interface has claimed.
  */
-bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory, bool is_static);
+bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory);
+/* The same for a static inventory, where @attachment names the interface. */
+bool live_identify_static(struct live *live, const struct attachment *attachment);
 /* Take over the addresses that the inventory gives an identified interface. Returns whether they changed. */
 bool live_refresh(struct live *live, const struct inventory *inventory);
+/* Bring network_names up to date, if they are not from the inventory with this serial number. 0 or -ENOMEM. */
+int live_update_networks(struct live *live, const struct inventory *inventory, uint64_t serial);
 
 uint64_t live_identity(const char *container_id, const char *network_id);
 uint64_t monotonic_ns(void);

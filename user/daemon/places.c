@@ -6,19 +6,24 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/registry.h"
+#include "base/text.h"
 
-/* A map's wanted content as a flat array of entries, and its diff against the kernel's. */
-struct wanted {
-	uint8_t *entries;	/* key, then a u32 value */
-	size_t key_size, count, room;
+/* --- maps and what is to be in them ---------------------------------------- */
+
+struct map {
 	int fd;
-	bool is_lpm;
-	uint8_t *found;
+	size_t key_size;
 };
 
-static int want(struct wanted *wanted, const void *key, uint32_t value)
+static size_t entry_size(const struct map *map)
 {
-	size_t size = wanted->key_size + sizeof(value);
+	return map->key_size + sizeof(uint32_t);
+}
+
+static int want(struct mirror *wanted, const struct map *map, const void *key, uint32_t value)
+{
+	size_t size = entry_size(map);
 
 	if (wanted->count == wanted->room) {
 		size_t room = wanted->room ? wanted->room * 2 : 64;
@@ -29,73 +34,150 @@ static int want(struct wanted *wanted, const void *key, uint32_t value)
 		wanted->entries = grown;
 		wanted->room = room;
 	}
-	memcpy(wanted->entries + wanted->count * size, key, wanted->key_size);
-	memcpy(wanted->entries + wanted->count * size + wanted->key_size, &value, sizeof(value));
+	memcpy(wanted->entries + wanted->count * size, key, map->key_size);
+	memcpy(wanted->entries + wanted->count * size + map->key_size, &value, sizeof(value));
 	wanted->count++;
 	return 0;
 }
 
-static int compare_bytes(const void *a, const void *b, void *size)
+void mirror_clear(struct mirror *mirror)
 {
-	return memcmp(a, b, *(size_t *)size);
+	free(mirror->entries);
+	memset(mirror, 0, sizeof(*mirror));
 }
 
-static void drop_unwanted(void *context, const void *key)
+/* By key; of equal keys the smallest value comes first, which for places is what counts (dnetbpf/address.h), NONE last. */
+static int compare_entries(const void *a, const void *b, void *map)
 {
-	struct wanted *wanted = context;
-	size_t size = wanted->key_size + sizeof(uint32_t), low = 0, high = wanted->count;
+	size_t key_size = ((const struct map *)map)->key_size;
+	int order = memcmp(a, b, key_size);
+	uint32_t x, y;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = memcmp(key, wanted->entries + middle * size, wanted->key_size);
-
-		if (order == 0)
-			return;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	if (map_delete(wanted->fd, key) == 0)
-		*wanted->found = 1;
+	memcpy(&x, (const uint8_t *)a + key_size, sizeof(x));
+	memcpy(&y, (const uint8_t *)b + key_size, sizeof(y));
+	return order ? order : x - 1 < y - 1 ? -1 : x - 1 > y - 1;
 }
 
-/* New entries before old ones go. Returns 1 when something changed, 0, or -errno. */
-static int replace(struct wanted *wanted)
+struct reading {
+	struct mirror *mirror;
+	const struct map *map;
+	int r;
+};
+
+static void read_entry(void *context, const void *key)
 {
-	size_t size = wanted->key_size + sizeof(uint32_t);
-	uint8_t changed = 0;
+	struct reading *reading = context;
+	uint32_t value;
 
-	wanted->found = &changed;
-	for (size_t i = 0; i < wanted->count; i++) {
-		const uint8_t *key = wanted->entries + i * size;
-		uint32_t value, old;
-		int r;
+	/* In an LPM the lookup of a prefix by its own key finds that prefix. */
+	if (reading->r == 0 && map_get(reading->map->fd, key, &value) == 0)
+		reading->r = want(reading->mirror, reading->map, key, value);
+}
 
-		memcpy(&value, key + wanted->key_size, sizeof(value));
-		/* An LPM answers with a shorter prefix's value too, so only a hash can tell that the entry is there. */
-		if (!wanted->is_lpm && map_get(wanted->fd, key, &old) == 0 && old == value)
-			continue;
-		r = map_set(wanted->fd, key, &value);
-		if (r < 0)
-			return r;
-		changed = 1;
+static int read_map(struct mirror *mirror, const struct map *map)
+{
+	struct reading reading = { .mirror = mirror, .map = map };
+
+	map_for_each_key(map->fd, map->key_size, read_entry, &reading);
+	if (reading.r < 0) {
+		mirror_clear(mirror);
+		return reading.r;
 	}
-	qsort_r(wanted->entries, wanted->count, size, compare_bytes, &wanted->key_size);
-	map_for_each_key(wanted->fd, wanted->key_size, drop_unwanted, wanted);
+	if (mirror->count)
+		qsort_r(mirror->entries, mirror->count, entry_size(map), compare_entries, (void *)map);
+	mirror->read = true;
+	return 0;
+}
+
+/*
+ * Make the map hold what @wanted says, and @mirror with it; @wanted is used up. Of equal keys the first counts. New
+ * entries before old ones go. Returns 1 when something changed, 0, or -errno; then the mirror is read anew the next time.
+ */
+static int replace(struct mirror *mirror, struct mirror *wanted, const struct map *map)
+{
+	size_t size = entry_size(map), count = 0, i, j;
+	int r = mirror->read ? 0 : read_map(mirror, map), changed = 0;
+
+	if (wanted->count)
+		qsort_r(wanted->entries, wanted->count, size, compare_entries, (void *)map);
+	for (i = 0; i < wanted->count; i++)
+		if (!count || memcmp(wanted->entries + (count - 1) * size, wanted->entries + i * size, map->key_size) != 0)
+			memmove(wanted->entries + count++ * size, wanted->entries + i * size, size);
+	wanted->count = count;
+	for (int pass = 0; pass < 2 && r == 0; pass++) {
+		i = j = 0;
+		while (r == 0 && (i < wanted->count || j < mirror->count)) {
+			const uint8_t *new = wanted->entries + i * size, *old = mirror->entries + j * size;
+			int order = i >= wanted->count ? 1 : j >= mirror->count ? -1 : memcmp(new, old, map->key_size);
+			uint32_t value;
+
+			i += order <= 0;
+			j += order >= 0;
+			if (order == 0 && memcmp(new, old, size) == 0)
+				continue;
+			changed = 1;
+			memcpy(&value, new + (order <= 0 ? map->key_size : 0), order <= 0 ? sizeof(value) : 0);
+			if (order <= 0 && pass == 0)
+				r = map_set(map->fd, new, &value);
+			else if (order > 0 && pass == 1)
+				r = map_delete(map->fd, old);
+		}
+	}
+	if (r < 0) {
+		mirror_clear(mirror);
+		mirror_clear(wanted);
+		return r;
+	}
+	free(mirror->entries);
+	*mirror = *wanted;
+	mirror->read = true;
+	memset(wanted, 0, sizeof(*wanted));
 	return changed;
 }
 
-int places_update(struct dataplane *dataplane, const struct netlink_address *addresses, size_t count,
+/* --- places ---------------------------------------------------------------- */
+
+static bool in_docker_subnet(const struct inventory *inventory, const struct dnet_place_key *key)
+{
+	for (size_t i = 0; inventory && i < inventory->network_count; i++) {
+		const struct network *network = &inventory->networks[i];
+
+		for (size_t j = 0; network->bridge && j < network->subnet_count; j++)
+			if (network->subnets[j].prefix_len <= key->prefix_len &&
+			    addr_in_prefix(&key->addr, &network->subnets[j].addr, network->subnets[j].prefix_len))
+				return true;
+	}
+	return false;
+}
+
+static int want_registry(struct mirror *wanted, const struct map *map, const struct inventory *inventory)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < registry_count && r == 0; i++) {
+		struct dnet_place_key key = {};
+		unsigned int prefix_len;
+		bool host_bits;
+
+		r = text_parse_prefix(registry[i].prefix, &key.addr, &prefix_len, &host_bits);
+		key.prefix_len = prefix_len;
+		if (r == 0 && !in_docker_subnet(inventory, &key))
+			r = want(wanted, map, &key, registry[i].place);
+	}
+	return r;
+}
+
+int places_update(struct dataplane *dataplane, struct mirror *mirror, const struct netlink_address *addresses, size_t count,
 		  const struct inventory *inventory, struct error *error)
 {
-	struct wanted wanted = { .key_size = sizeof(struct dnet_place_key), .fd = dataplane->places_fd, .is_lpm = true };
+	const struct map map = { dataplane->places_fd, sizeof(struct dnet_place_key) };
+	_cleanup_(mirror_clear) struct mirror wanted = {};
 	int r = 0;
 
 	for (size_t i = 0; i < count && r >= 0; i++) {
 		struct dnet_place_key key = { .prefix_len = 128, .addr = addresses[i].addr };
 
-		r = want(&wanted, &key, DNET_PLACE_HOST);
+		r = want(&wanted, &map, &key, DNET_PLACE_HOST);
 	}
 	for (size_t i = 0; inventory && i < inventory->network_count && r >= 0; i++) {
 		const struct network *network = &inventory->networks[i];
@@ -103,63 +185,109 @@ int places_update(struct dataplane *dataplane, const struct netlink_address *add
 		for (size_t j = 0; network->bridge && j < network->subnet_count && r >= 0; j++) {
 			struct dnet_place_key key = { .prefix_len = network->subnets[j].prefix_len, .addr = network->subnets[j].addr };
 
-			r = want(&wanted, &key, DNET_PLACE_DOCKER);
+			r = want(&wanted, &map, &key, DNET_PLACE_DOCKER);
 		}
 	}
 	if (r >= 0)
-		r = replace(&wanted);
-	free(wanted.entries);
+		r = want_registry(&wanted, &map, inventory);
+	if (r >= 0)
+		r = replace(mirror, &wanted, &map);
 	return r < 0 ? error_set(error, r, "cannot enter the host's addresses into the kernel's tables: %s", strerror(-r)) : r;
 }
 
-static bool address_is_unique(const struct live_set *set, const struct live *owner, const struct dnet_addr *addr)
-{
-	for (size_t i = 0; i < set->count; i++) {
-		const struct live *live = set->items[i];
+/* --- addresses of endpoints ------------------------------------------------- */
 
-		if (!live->identified || strcmp(live->container_id, owner->container_id) == 0)
-			continue;
-		for (size_t j = 0; j < live->address_count; j++)
-			if (memcmp(&live->addresses[j], addr, sizeof(*addr)) == 0)
-				return false;
-	}
-	return true;
+/* An address of an interface, in the order of addresses, then of containers. */
+struct owned_address {
+	const struct dnet_addr *addr;
+	const struct live *live;
+};
+
+static int compare_owned(const void *a, const void *b)
+{
+	return memcmp(((const struct owned_address *)a)->addr, ((const struct owned_address *)b)->addr, sizeof(struct dnet_addr));
 }
 
-int addresses_update(struct dataplane *dataplane, const struct live_set *set, struct error *error)
+static int compare_containers(const void *a, const void *b)
 {
-	struct wanted wanted = { .key_size = sizeof(struct dnet_address_key), .fd = dataplane->addresses_fd };
+	return strcmp((*(const struct live *const *)a)->container_id, (*(const struct live *const *)b)->container_id);
+}
+
+/* Under bridge 0 an address can be found from other networks, if only one container has it. */
+static int want_unique(struct mirror *wanted, const struct map *map, const struct live *const *sorted, size_t count)
+{
+	_cleanup_free_ struct owned_address *owned = NULL;
+	size_t total = 0, filled = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < set->count && r >= 0; i++) {
-		const struct live *live = set->items[i];
+	for (size_t i = 0; i < count; i++)
+		total += sorted[i]->address_count;
+	owned = calloc(total + 1, sizeof(*owned));
+	if (!owned)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < sorted[i]->address_count; j++)
+			owned[filled++] = (struct owned_address){ &sorted[i]->addresses[j], sorted[i] };
+	qsort(owned, filled, sizeof(*owned), compare_owned);
+	for (size_t i = 0, end; i < filled && r >= 0; i = end) {
+		bool unique = true;
 
-		if (!live->identified || !live->id)
-			continue;
-		/* A host answers ARP for all its addresses on all its interfaces, and may send from them: so may a container. */
-		for (size_t k = 0; k < set->count && r >= 0; k++) {
-			const struct live *other = set->items[k];
+		for (end = i + 1; end < filled && compare_owned(&owned[i], &owned[end]) == 0; end++)
+			unique = unique && strcmp(owned[i].live->container_id, owned[end].live->container_id) == 0;
+		for (size_t k = i; unique && k < end && r >= 0; k++) {
+			struct dnet_address_key key = { .addr = *owned[k].addr };
 
-			if (other == live || !other->identified || !other->id || other->bridge_ifindex == live->bridge_ifindex ||
-			    strcmp(other->container_id, live->container_id) != 0)
+			if (!owned[k].live->id || !owned[k].live->bridge_ifindex)
 				continue;
-			for (size_t j = 0; j < other->address_count && r >= 0; j++) {
-				struct dnet_address_key key = { .addr = other->addresses[j], .bridge_ifindex = live->bridge_ifindex };
-
-				r = want(&wanted, &key, live->id);
-			}
-		}
-		for (size_t j = 0; j < live->address_count && r >= 0; j++) {
-			struct dnet_address_key key = { .addr = live->addresses[j], .bridge_ifindex = live->bridge_ifindex };
-
-			r = want(&wanted, &key, live->id);
-			key.bridge_ifindex = 0;
-			if (r >= 0 && live->bridge_ifindex && address_is_unique(set, live, &live->addresses[j]))
-				r = want(&wanted, &key, live->id);
+			r = want(wanted, map, &key, owned[k].live->id);
+			break;
 		}
 	}
+	return r;
+}
+
+/* A host answers ARP for all its addresses on all its interfaces, and may send from them: so may a container. @sorted: the interfaces
+ * of one container. */
+static int want_container(struct mirror *wanted, const struct map *map, const struct live *const *sorted, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r >= 0; i++)
+		for (size_t k = 0; k < count && r >= 0; k++) {
+			if (!sorted[i]->id || !sorted[k]->id || (k != i && sorted[k]->bridge_ifindex == sorted[i]->bridge_ifindex))
+				continue;
+			for (size_t j = 0; j < sorted[k]->address_count && r >= 0; j++) {
+				struct dnet_address_key key = {
+					.addr = sorted[k]->addresses[j], .bridge_ifindex = sorted[i]->bridge_ifindex,
+				};
+
+				r = want(wanted, map, &key, sorted[i]->id);
+			}
+		}
+	return r;
+}
+
+int addresses_update(struct dataplane *dataplane, struct mirror *mirror, const struct live_set *set, struct error *error)
+{
+	const struct map map = { dataplane->addresses_fd, sizeof(struct dnet_address_key) };
+	_cleanup_free_ const struct live **sorted = calloc(set->count + 1, sizeof(*sorted));
+	_cleanup_(mirror_clear) struct mirror wanted = {};
+	size_t count = 0;
+	int r = sorted ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < set->count && sorted; i++)
+		if (set->items[i]->identified)
+			sorted[count++] = set->items[i];
+	if (sorted)
+		qsort(sorted, count, sizeof(*sorted), compare_containers);
+	for (size_t i = 0, end; i < count && r >= 0; i = end) {
+		for (end = i + 1; end < count && compare_containers(&sorted[i], &sorted[end]) == 0;)
+			end++;
+		r = want_container(&wanted, &map, sorted + i, end - i);
+	}
 	if (r >= 0)
-		r = replace(&wanted);
-	free(wanted.entries);
+		r = want_unique(&wanted, &map, sorted, count);
+	if (r >= 0)
+		r = replace(mirror, &wanted, &map);
 	return r < 0 ? error_set(error, r, "cannot enter the containers' addresses into the kernel's tables: %s", strerror(-r)) : r;
 }

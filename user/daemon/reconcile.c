@@ -18,10 +18,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "compile/ruleset.h"
-#include "daemon/places.h"
+#include "compile/arena.h"
 #include "daemon/reconcile.h"
 
+#define TEXT_OF(text) #text
+#define TEXT(macro) TEXT_OF(macro)
 #define HINT_FIRST_NS 2000000ull	/* a pending link asks the inventory again after this, doubling */
 #define HINT_LAST_NS 250000000ull
 
@@ -54,12 +55,11 @@ static void begin_problems(struct daemon *daemon)
 	daemon->problem_count = 0;
 }
 
-const struct netlink_link *link_of(const struct netlink_link *links, size_t count, int ifindex)
+static struct netlink_link *link_of(const struct daemon *daemon, int ifindex)
 {
-	for (size_t i = 0; i < count; i++)
-		if (links[i].ifindex == ifindex)
-			return &links[i];
-	return NULL;
+	uintptr_t place = index_get(&daemon->link_index, ifindex);
+
+	return place ? &daemon->links[place - 1] : NULL;
 }
 
 /* --- links --------------------------------------------------------------- */
@@ -81,7 +81,7 @@ static void remove_live(struct daemon *daemon, struct live *live)
 	live_remove(&daemon->live, live);
 }
 
-static bool bridge_is_ours(const struct daemon *daemon, const struct netlink_link *link)
+bool bridge_is_ours(const struct daemon *daemon, const struct netlink_link *link)
 {
 	if (strcmp(link->kind, "bridge") != 0)
 		return false;
@@ -90,28 +90,37 @@ static bool bridge_is_ours(const struct daemon *daemon, const struct netlink_lin
 	return !daemon->is_static && attacher_is_docker_name(link->name);
 }
 
-struct bridge_check {
-	struct daemon *daemon;
-	const struct netlink_link *links;
-	size_t count;
-};
-
 static void drop_bridge(void *context, const void *key)
 {
-	const struct bridge_check *check = context;
+	const struct daemon *daemon = context;
 	uint32_t ifindex;
 
 	memcpy(&ifindex, key, sizeof(ifindex));
-	if (!link_of(check->links, check->count, (int)ifindex))
-		map_delete(check->daemon->dataplane->bridges_fd, key);
+	if (!link_of(daemon, (int)ifindex))
+		map_delete(daemon->dataplane->bridges_fd, key);
 }
 
-static bool static_interface(const struct daemon *daemon, const char *name)
+static int compare_interface(const void *name, const void *attachment)
 {
-	for (size_t i = 0; i < daemon->static_inventory.attachment_count; i++)
-		if (strcmp(daemon->static_inventory.attachments[i].interface, name) == 0)
-			return true;
-	return false;
+	return strcmp(name, (*(const struct attachment *const *)attachment)->interface);
+}
+
+/* Of a static inventory: what it says of this interface, or NULL. */
+static const struct attachment *static_attachment(const struct daemon *daemon, const char *name)
+{
+	const struct attachment **found = daemon->static_interfaces ?
+					  bsearch(name, daemon->static_interfaces, daemon->static_inventory.attachment_count,
+						  sizeof(*found), compare_interface) : NULL;
+
+	return found ? *found : NULL;
+}
+
+/* Does a static inventory name this interface? What it named once it names for ever. */
+static bool static_interface(const struct daemon *daemon, const struct netlink_link *link)
+{
+	const struct live *live = live_find(&daemon->live, link->ifindex);
+
+	return (live && strcmp(live->link.name, link->name) == 0) || static_attachment(daemon, link->name);
 }
 
 /* The daemon leaves it to the attacher's thread and goes on; --once has to be done when it returns. */
@@ -127,61 +136,62 @@ static void attach_soon(struct daemon *daemon, int ifindex, bool bridge)
 
 static bool in_baseline(const struct daemon *daemon, int ifindex)
 {
-	for (size_t i = 0; i < daemon->baseline_count; i++)
-		if (daemon->baseline[i] == ifindex)
-			return true;
-	return false;
+	return index_get(&daemon->baseline, ifindex) != 0;
 }
 
-/* Is every port of the bridge a container's that carries our programs, or one that came after us and is about to? */
-static bool all_ports_are_ours(struct daemon *daemon, const struct netlink_link *links, size_t count, int bridge)
+/* Is the port a container's that carries our programs, or one that came after us and is about to? */
+static bool port_is_ours(struct daemon *daemon, const struct netlink_link *link)
 {
-	for (size_t i = 0; i < count; i++) {
-		bool ours = daemon->is_static ? static_interface(daemon, links[i].name) : strcmp(links[i].kind, "veth") == 0;
+	bool ours = daemon->is_static ? static_interface(daemon, link) : strcmp(link->kind, "veth") == 0;
 
-		if (links[i].master == bridge &&
-		    (!ours || (in_baseline(daemon, links[i].ifindex) && !attacher_has(daemon->attacher, links[i].ifindex))))
-			return false;
-	}
-	return true;
+	return ours && (!in_baseline(daemon, link->ifindex) || attacher_has(daemon->attacher, link->ifindex));
 }
 
 /* Note which bridges are Docker's, and put the safety net on them. */
-static void update_bridges(struct daemon *daemon, const struct netlink_link *links, size_t count)
+static void update_bridges(struct daemon *daemon)
 {
-	struct bridge_check check = { .daemon = daemon, .links = links, .count = count };
+	struct index unsealed = {};	/* bridges with a port of another kind */
+	bool complete = true;
 
-	for (size_t i = 0; i < count; i++) {
-		uint32_t key = links[i].ifindex, flags = DNET_BRIDGE_KNOWN, old = 0;
+	for (size_t i = 0; i < daemon->link_count; i++)
+		if (daemon->links[i].master && !port_is_ours(daemon, &daemon->links[i]))
+			complete = index_set(&unsealed, daemon->links[i].master, 1) == 0 && complete;
+	for (size_t i = 0; i < daemon->link_count; i++) {
+		const struct netlink_link *link = &daemon->links[i];
+		uint32_t key = link->ifindex, flags = DNET_BRIDGE_KNOWN, old = 0;
 
-		if (!bridge_is_ours(daemon, &links[i]))
+		if (!bridge_is_ours(daemon, link))
 			continue;
-		if (!attacher_has(daemon->attacher, links[i].ifindex)) {
-			attacher_add_bridge(daemon->attacher, links[i].ifindex);
-			attach_soon(daemon, links[i].ifindex, true);
+		if (!attacher_has(daemon->attacher, link->ifindex)) {
+			attacher_add_bridge(daemon->attacher, link->ifindex);
+			attach_soon(daemon, link->ifindex, true);
 		}
-		if (all_ports_are_ours(daemon, links, count, links[i].ifindex))
+		if (complete && !index_get(&unsealed, key))
 			flags |= DNET_BRIDGE_SEALED;
 		if (map_get(daemon->dataplane->bridges_fd, &key, &old) < 0 || old != flags)
 			map_set(daemon->dataplane->bridges_fd, &key, &flags);
 	}
-	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, &check);
+	index_clear(&unsealed);
+	map_for_each_key(daemon->dataplane->bridges_fd, sizeof(uint32_t), drop_bridge, daemon);
 }
 
 /* Returns the live interface of a link that is ours to guard, made when it is new; NULL for all others. */
-static struct live *live_of_link(struct daemon *daemon, const struct netlink_link *links, size_t count,
-				 const struct netlink_link *link)
+static struct live *live_of_link(struct daemon *daemon, const struct netlink_link *link)
 {
-	const struct netlink_link *master = link->master ? link_of(links, count, link->master) : NULL;
-	struct live *live = live_find(&daemon->live, link->ifindex);
-	bool ours = daemon->is_static ? static_interface(daemon, link->name) :
+	const struct netlink_link *master = link->master ? link_of(daemon, link->master) : NULL;
+	bool ours = daemon->is_static ? static_interface(daemon, link) :
 		    strcmp(link->kind, "veth") == 0 && master && bridge_is_ours(daemon, master);
+	struct live *live;
 
 	if (!ours)
 		return NULL;
+	live = live_find(&daemon->live, link->ifindex);
 	if (!live) {
 		live = calloc(1, sizeof(*live));
-		if (!live || live_add(&daemon->live, live) < 0) {
+		if (!live)
+			return NULL;
+		live->link = *link;
+		if (live_add(&daemon->live, live) < 0) {
 			free(live);
 			return NULL;
 		}
@@ -189,6 +199,7 @@ static struct live *live_of_link(struct daemon *daemon, const struct netlink_lin
 		live->preexisting = in_baseline(daemon, link->ifindex);
 	}
 	live->link = *link;
+	daemon->live.moved |= live->bridge_ifindex != link->master;
 	live->bridge_ifindex = link->master;
 	snprintf(live->bridge, sizeof(live->bridge), "%s", master ? master->name : "");
 	return live;
@@ -196,15 +207,20 @@ static struct live *live_of_link(struct daemon *daemon, const struct netlink_lin
 
 void reconcile_link(struct daemon *daemon, const struct netlink_event *event)
 {
-	struct netlink_link *known = (struct netlink_link *)link_of(daemon->links, daemon->link_count, event->link.ifindex);
+	struct netlink_link *known = link_of(daemon, event->link.ifindex);
 
 	if (event->kind == NETLINK_LINK_GONE) {
-		if (known)
+		if (known) {
+			index_remove(&daemon->link_index, event->link.ifindex);
 			*known = daemon->links[--daemon->link_count];
+			if (known != &daemon->links[daemon->link_count])
+				index_set(&daemon->link_index, known->ifindex, known - daemon->links + 1);
+		}
 		return;
 	}
 	if (!known) {
-		if (array_grow((void **)&daemon->links, &daemon->link_room, daemon->link_count, sizeof(*daemon->links)) < 0) {
+		if (array_grow((void **)&daemon->links, &daemon->link_room, daemon->link_count, sizeof(*daemon->links)) < 0 ||
+		    index_set(&daemon->link_index, event->link.ifindex, daemon->link_count + 1) < 0) {
 			daemon->links_lost = true;
 			return;
 		}
@@ -224,28 +240,28 @@ static void dump_links(struct daemon *daemon)
 		return;
 	}
 	free(daemon->links);
+	index_clear(&daemon->link_index);
 	daemon->links = links;
 	daemon->link_count = daemon->link_room = count;
 	daemon->links_lost = false;
+	for (size_t i = 0; i < count; i++)
+		if (index_set(&daemon->link_index, links[i].ifindex, i + 1) < 0)
+			daemon->links_lost = true;
 }
 
 static void update_links(struct daemon *daemon)
 {
-	const struct netlink_link *links;
-	size_t count;
-
 	if (daemon->links_lost)
 		dump_links(daemon);
-	links = daemon->links;
-	count = daemon->link_count;
-	update_bridges(daemon, links, count);
-	for (size_t i = 0; i < count; i++)
-		live_of_link(daemon, links, count, &links[i]);
+	update_bridges(daemon);
+	for (size_t i = 0; i < daemon->link_count; i++)
+		live_of_link(daemon, &daemon->links[i]);
 	for (size_t i = daemon->live.count; i-- > 0;) {
 		struct live *live = daemon->live.items[i];
-		const struct netlink_link *link = link_of(links, count, live->link.ifindex);
-		const struct netlink_link *master = link && link->master ? link_of(links, count, link->master) : NULL;
-		bool ours = link && (daemon->is_static ? static_interface(daemon, link->name) : master && bridge_is_ours(daemon, master));
+		const struct netlink_link *link = link_of(daemon, live->link.ifindex);
+		const struct netlink_link *master = link && link->master ? link_of(daemon, link->master) : NULL;
+		bool ours = link && (daemon->is_static ? static_interface(daemon, link) :
+							 master && bridge_is_ours(daemon, master));
 
 		/* Before the first inventory a bridge with a name of its own is not known to be Docker's. */
 		if (ours || (link && live->kept && !daemon->inventory))
@@ -277,19 +293,34 @@ static void give_slot(struct daemon *daemon, struct live *live)
 
 	if (live->id && live->identity == identity) {
 		live->kept = false;
+		daemon->live.moved = true;
 		return;
 	}
 	if (live->id) {
 		map_delete(daemon->dataplane->links_fd, &key);
 		slot_give(daemon, live->slot);
 		live->linked = live->kept = false;
-		live->id = live->slot = 0;
+		live->slot = 0;
+		live_set_id(&daemon->live, live, 0);
 	}
 	live->slot = slot_take(daemon);
-	if (!live->slot)
+	if (!live->slot) {
+		problem(daemon, "there are more container interfaces than can be under enforcement at once (" TEXT(DNET_MAX_ENDPOINTS)
+			"): those that came last are denied everything");
 		return;
+	}
 	live->identity = identity;
-	live->id = daemon->dataplane->state->next_endpoint_id++;
+	live_set_id(&daemon->live, live, daemon->dataplane->state->next_endpoint_id++);
+}
+
+static bool identify(struct daemon *daemon, struct live *live)
+{
+	const struct attachment *attachment;
+
+	if (!daemon->is_static)
+		return live_identify(live, &daemon->live, daemon->inventory);
+	attachment = static_attachment(daemon, live->link.name);
+	return attachment && live_identify_static(live, attachment);
 }
 
 static void update_identities(struct daemon *daemon)
@@ -300,10 +331,11 @@ static void update_identities(struct daemon *daemon)
 		struct live *live = daemon->live.items[i];
 
 		if (live->identified && !daemon->is_static)
-			live_refresh(live, daemon->inventory);
+			daemon->live.moved |= live_refresh(live, daemon->inventory);
 		if (!live->identified) {
-			if (live_identify(live, &daemon->live, daemon->inventory, daemon->is_static)) {
+			if (identify(daemon, live)) {
 				live->retry_ns = live->next_hint_ns = 0;
+				daemon->live.moved = true;
 			} else {
 				hint(daemon, live, now);
 				if (!next || live->next_hint_ns < next)
@@ -368,6 +400,7 @@ void reconcile_sweep(struct daemon *daemon, uint64_t age_ns)
 	if (daemon->swept_ns && now - daemon->swept_ns < age_ns)
 		return;
 	daemon->swept_ns = now;
+	enforce_withdraw_retired(daemon);
 	daemon->flows_standing = dataplane_sweep_flows(daemon->dataplane, endpoint_alive, daemon);
 }
 
@@ -377,11 +410,13 @@ void reconcile(struct daemon *daemon)
 	struct error error = {};
 
 	begin_problems(daemon);
-	__atomic_store_n(&daemon->dataplane->state->unknown_deny, daemon->policies.unknown_deny, __ATOMIC_RELAXED);
+	__atomic_store_n(&daemon->dataplane->state->unknown_deny, daemon->policies->unknown_deny, __ATOMIC_RELAXED);
+	resolvers_update(&daemon->resolvers);
 	update_links(daemon);
 	if (daemon->addresses_stale || networks_changed(daemon)) {
 		daemon->addresses_stale = false;
-		if (places_update(daemon->dataplane, daemon->addresses, daemon->address_count, daemon->inventory, &error) < 0)
+		if (places_update(daemon->dataplane, &daemon->places, daemon->addresses, daemon->address_count, daemon->inventory,
+				  &error) < 0)
 			problem(daemon, error.text);
 	}
 	if (daemon->inventory) {
@@ -395,20 +430,15 @@ void reconcile(struct daemon *daemon)
 void reconcile_clear(struct daemon *daemon)
 {
 	enforce_clear(daemon);
-	free(daemon->labels);
-	install_clear(&daemon->install);
 	live_set_clear(&daemon->live);
-	free(daemon->baseline);
+	mirror_clear(&daemon->places);
+	mirror_clear(&daemon->endpoint_addresses);
+	index_clear(&daemon->link_index);
+	index_clear(&daemon->baseline);
 	free(daemon->links);
 	free(daemon->addresses);
 	for (size_t i = 0; i < MAX_PAST; i++)
 		past_clear(&daemon->past[i]);
 	begin_problems(daemon);
 	begin_problems(daemon);
-	for (size_t i = 0; daemon->rule_names && i < DNET_MAX_RULE_COUNTERS; i++) {
-		free(daemon->rule_names[i].policy);
-		free(daemon->rule_names[i].rule);
-		free(daemon->rule_names[i].origin);
-	}
-	free(daemon->rule_names);
 }

@@ -7,8 +7,6 @@
 
 /* Something is not as it should be. Said in the log when it begins, and in `status` as long as it lasts. */
 void problem(struct daemon *daemon, const char *text);
-/* The link with this ifindex, or NULL. */
-const struct netlink_link *link_of(const struct netlink_link *links, size_t count, int ifindex);
 
 /* A free slot with its counters at zero, or 0 when all are taken. */
 uint32_t slot_take(struct daemon *daemon);
@@ -17,8 +15,19 @@ void slot_give(struct daemon *daemon, uint32_t slot);
 void past_remember(struct daemon *daemon, const struct live *live);
 void past_clear(struct past_endpoint *past);
 
-/* Compile the policy for all identified interfaces and put it in force. On failure what is in force stays. */
+/* label_cache.c: a table of reconcile_labels(). */
+void label_cache_free(struct cached_labels **labels, size_t room);
+
+/* Is this bridge one of Docker's? */
+bool bridge_is_ours(const struct daemon *daemon, const struct netlink_link *link);
+
+/* Compile the policies in force for all identified interfaces. On failure what is in force stays. */
 void enforce(struct daemon *daemon);
-void enforce_clear(struct daemon *daemon);	/* the compiler and the labels that it refers to */
+/* Put @policies in force: everything is built beside, then one flip. They are the daemon's from then on, and *ret_before
+ * (NULL: none, or the same) is the caller's. On failure nothing has changed, and @policies are still the caller's. */
+int enforce_switch(struct daemon *daemon, struct policy_set *policies, struct policy_set **ret_before, struct error *error);
+/* Take away what arenas that were left have in the kernel's tables. */
+void enforce_withdraw_retired(struct daemon *daemon);
+void enforce_clear(struct daemon *daemon);	/* frees all of it; the kernel side stays */
 
 #endif

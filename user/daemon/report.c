@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "daemon/policies.h"
 #include "daemon/state.h"
 
 #ifndef DNETBPF_VERSION
@@ -180,7 +181,7 @@ static uint64_t event_total(const struct daemon *daemon, bool suppressed)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t slot = 0; slot < DNET_MAX_ENDPOINTS; slot++)
+	for (uint32_t slot = 0; slot < DNET_ENDPOINT_SLOTS; slot++)
 		sum += suppressed ? daemon->dataplane->event_budgets[slot].suppressed : daemon->dataplane->event_budgets[slot].sent;
 	return sum;
 }
@@ -217,12 +218,13 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 		json_object_set_new(states, state_names[i], json_integer(count_state(daemon, state_names[i])));
 	for (size_t i = 0; i < daemon->problem_count; i++)
 		json_array_append_new(problems, json_string(daemon->problems[i]));
+	policies_problems(daemon, problems);
 	if (daemon->docker_problem[0])
 		json_array_append_new(problems, json_string(daemon->docker_problem));
 	if (attacher_repairs(daemon->attacher))
 		json_array_append_new(problems, json_sprintf("somebody removed programs from interfaces %lu times; they were put back",
 							     attacher_repairs(daemon->attacher)));
-	*ret = json_pack("{s:s, s:i, s:I, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:s, s:s}, s:s, s:{s:s, s:b, s:I}, s:s, s:o, s:{s:I, s:I}, "
+	*ret = json_pack("{s:s, s:i, s:I, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:s, s:s}, s:s, s:o, s:s, s:o, s:{s:I, s:I}, "
 			 "s:{s:I, s:I, s:I}, s:I, s:o}",
 			 "version", DNETBPF_VERSION, "pid", (int)getpid(),
 			 "uptime_seconds", (json_int_t)((monotonic_ns() - daemon->started_ns) / 1000000000ull),
@@ -232,9 +234,8 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 			 "connected", daemon->is_static || daemon->docker_connected, "problem", daemon->docker_problem,
 			 "attach", "mode", daemon->attach_mode == ATTACH_MODE_TCX ? "tcx" : "clsact", "why", daemon->attach_why,
 			 "pin", daemon->options->pin,
-			 "policy", "file", daemon->config_path ? daemon->config_path : "", "loaded", daemon->config_path != NULL,
-			 "policies", (json_int_t)daemon->policies.policy_count,
-			 "unknown", daemon->policies.unknown_deny ? "deny" : "allow", "endpoints", states,
+			 "policy", policies_status(daemon), "unknown", daemon->policies->unknown_deny ? "deny" : "allow",
+			 "endpoints", states,
 			 "flows", "entries", (json_int_t)daemon->flows_standing, "capacity", (json_int_t)DNET_MAX_FLOWS,
 			 "events", "sent", (json_int_t)event_total(daemon, false), "suppressed", (json_int_t)event_total(daemon, true),
 			 "lost", (json_int_t)daemon->dataplane->state->events_lost,
@@ -313,7 +314,7 @@ static void table_samples(struct daemon *daemon, struct metrics *metrics)
 		{ "endpoints", count_entries(dataplane->links_fd, sizeof(uint32_t)), DNET_MAX_ENDPOINTS },
 		{ "addresses", count_entries(dataplane->addresses_fd, sizeof(struct dnet_address_key)), DNET_MAX_ADDRESSES },
 		{ "peer_rows", daemon->install.peer_count, DNET_MAX_PEER_ROWS },
-		{ "prefix_rows", daemon->install.prefixes, DNET_MAX_PREFIX_ROWS },
+		{ "prefix_rows", daemon->install.prefix_count, DNET_MAX_PREFIX_ROWS },
 		{ "rulesets", daemon->install.rulesets, DNET_MAX_RULESETS },
 		{ "rules", daemon->install.rules, DNET_MAX_RULE_ENTRIES },
 		{ "bounds", daemon->install.bounds, DNET_MAX_BOUNDS },
@@ -342,10 +343,10 @@ void report_metrics(void *context, struct metrics *metrics)
 	metrics_family(metrics, "dnetbpf_bytes_total", "counter", "Bytes on the wire by verdict and reason.");
 	for_all_series(daemon, metrics, "dnetbpf_bytes_total", true);
 	metrics_family(metrics, "dnetbpf_rule_hits_total", "counter", "Decisions of a rule: new connections and denied packets.");
-	for (uint32_t i = 0; i < daemon->next_rule_counter; i++)
+	for (uint32_t i = 0; daemon->rule_names && i < daemon->next_rule_counter; i++)
 		if (daemon->rule_names[i].policy)
 			metrics_sample_u64(metrics, "dnetbpf_rule_hits_total", dataplane_rule_hits(daemon->dataplane, i), "policy",
-					   daemon->rule_names[i].policy, "rule", daemon->rule_names[i].rule, NULL);
+					   daemon->rule_names[i].policy, "rule", daemon->rule_names[i].rule->name, NULL);
 	metrics_family(metrics, "dnetbpf_flows", "gauge", "Connections in the flow table.");
 	metrics_sample_u64(metrics, "dnetbpf_flows", daemon->flows_standing, NULL);
 	metrics_family(metrics, "dnetbpf_events_total", "counter", "Events that reached the daemon, by verdict.");

@@ -5,40 +5,22 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "bpf/tc.skel.h"
+#include "dataplane/explain.h"
+#include "dataplane/words.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
-
-/* libbpf's last words on a failed load say why; they go into the error sentence, not to the screen. */
-static char libbpf_words[512];
-
-static int collect_words(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	char line[sizeof(libbpf_words)];
-
-	if (level != LIBBPF_WARN)
-		return 0;
-	vsnprintf(line, sizeof(line), format, arguments);
-	line[strcspn(line, "\n")] = '\0';
-	/* The first complaint names the cause; what follows only says who gave up because of it. */
-	if (!libbpf_words[0])
-		snprintf(libbpf_words, sizeof(libbpf_words), "%s", line);
-	return 0;
-}
 
 static uint64_t netns_cookie(void)
 {
@@ -158,6 +140,7 @@ static int map_all(struct dataplane *dataplane, struct error *error)
 		{ &dataplane->events_fd, skeleton->maps.events },
 		{ &dataplane->attached_fd, skeleton->maps.attached },
 		{ &dataplane->rule_ids_fd, skeleton->maps.rule_ids },
+		{ &dataplane->sets_fd, skeleton->maps.sets },
 	};
 
 	for (size_t i = 0; i < sizeof(mapped) / sizeof(mapped[0]); i++) {
@@ -174,22 +157,22 @@ static int map_all(struct dataplane *dataplane, struct error *error)
 	return 0;
 }
 
-static int load_error(const struct dataplane *dataplane, int r, struct error *error)
+static int load_error(const struct dataplane *dataplane, int r, const char *words, struct error *error)
 {
 	if (r == -EPERM)
 		return error_set(error, r, "the kernel refused the BPF programs: permission denied; run as root, or with CAP_BPF and "
 				 "CAP_NET_ADMIN");
-	if (dataplane->adopted && strstr(libbpf_words, "pin"))
+	if (dataplane->adopted && strstr(words, "pin"))
 		return error_set(error, -EPROTO, "the pins in %s do not fit this version of dnetbpf; run `dnetbpf unload --pin %s` first",
 				 dataplane->pin, dataplane->pin);
 	return error_set(error, r, "the kernel refused the BPF programs: %s (%s)", strerror(-r),
-			 libbpf_words[0] ? libbpf_words : "no details");
+			 words[0] ? words : "no details");
 }
 
 int dataplane_open(const char *pin, struct dataplane **ret, struct error *error)
 {
 	struct dataplane *dataplane = calloc(1, sizeof(*dataplane));
-	libbpf_print_fn_t printer;
+	const char *words;
 	int r;
 
 	if (!dataplane)
@@ -206,17 +189,16 @@ int dataplane_open(const char *pin, struct dataplane **ret, struct error *error)
 		if (r < 0)
 			goto fail;
 	}
-	libbpf_words[0] = '\0';
-	printer = libbpf_set_print(collect_words);
+	words_begin();
 	dataplane->skeleton = tc_bpf__open();
 	r = dataplane->skeleton ? 0 : -errno;
 	if (r == 0 && pin)
 		r = set_pin_paths(dataplane, error);
 	if (r == 0)
 		r = tc_bpf__load(dataplane->skeleton);
-	libbpf_set_print(printer);
+	words = words_end();
 	if (r < 0) {
-		load_error(dataplane, r, error);
+		load_error(dataplane, r, words, error);
 		goto fail;
 	}
 	r = map_all(dataplane, error);
@@ -227,6 +209,7 @@ int dataplane_open(const char *pin, struct dataplane **ret, struct error *error)
 		dataplane->state->netns_cookie = netns_cookie();
 		dataplane->state->next_endpoint_id = 1;
 		dataplane->state->generation = 1;
+		dataplane->state->next_set_class = 1;
 		__atomic_store_n(&dataplane->state->abi_version, DNET_ABI_VERSION, __ATOMIC_RELEASE);
 	}
 	*ret = dataplane;
@@ -257,36 +240,13 @@ void dataplane_close(struct dataplane *dataplane)
 		unmap(dataplane->rules, skeleton->maps.rules);
 		unmap(dataplane->deny_counters, skeleton->maps.deny_counters);
 		unmap(dataplane->event_budgets, skeleton->maps.event_budgets);
+		explain_unload(dataplane);
 		tc_bpf__destroy(dataplane->skeleton);
 	}
 	if (dataplane->lock_fd >= 0)
 		close(dataplane->lock_fd);
 	free(dataplane->pin);
 	free(dataplane);
-}
-
-void dataplane_raise_generation(struct dataplane *dataplane)
-{
-	__atomic_add_fetch(&dataplane->state->generation, 1, __ATOMIC_RELEASE);
-}
-
-uint32_t dataplane_arena(const struct dataplane *dataplane)
-{
-	return dataplane->state->version % DNET_ARENAS;
-}
-
-/* BPF programs run with preemption off, under RCU: a global membarrier returns when every CPU has passed a quiescent
- * state, so no program that had read the old version is still running. */
-void dataplane_flip(struct dataplane *dataplane)
-{
-	__atomic_add_fetch(&dataplane->state->version, 1, __ATOMIC_SEQ_CST);
-	dataplane_raise_generation(dataplane);
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0) {
-		/* Not there under nohz_full: a program runs for microseconds, so this is long enough. */
-		const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-
-		nanosleep(&pause, NULL);
-	}
 }
 
 void dataplane_pass_counter(const struct dataplane *dataplane, uint32_t slot, uint32_t direction, uint32_t reason,
@@ -334,44 +294,6 @@ void dataplane_clear_slot(struct dataplane *dataplane, uint32_t slot)
 	memset(&dataplane->deny_counters[dnet_deny_index(slot, 0, DNET_DENY, DNET_PASS_SPAN)], 0,
 	       sizeof(struct dnet_counter) * DNET_DIRECTIONS * 2 * DNET_DENY_SPAN);
 	memset(&dataplane->event_budgets[slot], 0, sizeof(struct dnet_event_budget));
-}
-
-#define SWEEP_BATCH 2048
-
-size_t dataplane_sweep_flows(struct dataplane *dataplane, bool (*alive)(void *context, uint32_t endpoint_id), void *context)
-{
-	_cleanup_free_ struct dnet_flow_key *keys = calloc(SWEEP_BATCH, sizeof(*keys));
-	_cleanup_free_ struct dnet_flow *flows = calloc(SWEEP_BATCH, sizeof(*flows));
-	uint32_t token = 0, count;
-	bool first = true;
-	size_t standing = 0;
-	struct timespec clock;
-	uint64_t now;
-	int r;
-
-	if (!keys || !flows)
-		return 0;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &clock);
-	now = (uint64_t)clock.tv_sec * 1000000000ull + clock.tv_nsec;
-	do {
-		count = SWEEP_BATCH;
-		r = bpf_map_lookup_batch(dataplane->flows_fd, first ? NULL : &token, &token, keys, flows, &count, NULL);
-		if (r < 0 && errno != ENOENT)
-			break;
-		first = false;
-		for (uint32_t i = 0; i < count; i++) {
-			const struct dnet_flow *flow = &flows[i];
-			bool dead = (int64_t)(now - flow->last_seen_ns) > (int64_t)dnet_flow_timeout_ns(keys[i].proto, flow->state);
-
-			for (int end = 0; end < 2 && !dead; end++)
-				dead = flow->end[end].endpoint_id && !alive(context, flow->end[end].endpoint_id);
-			if (dead)
-				bpf_map_delete_elem(dataplane->flows_fd, &keys[i]);
-			else
-				standing++;
-		}
-	} while (r == 0);
-	return standing;
 }
 
 struct event_target {

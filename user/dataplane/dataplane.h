@@ -20,8 +20,10 @@
 #include <dnetbpf/counter.h>
 #include <dnetbpf/endpoint.h>
 #include <dnetbpf/event.h>
+#include <dnetbpf/explain.h>
 #include <dnetbpf/flow.h>
 #include <dnetbpf/policy.h>
+#include <dnetbpf/set.h>
 
 #include "base/error.h"
 
@@ -49,7 +51,10 @@ struct dataplane {
 	struct dnet_event_budget *event_budgets;
 
 	int links_fd, addresses_fd, bridges_fd, places_fd, peer_rows_fd, prefix_rows_fd, flows_fd, pass_counters_fd,
-	    rule_hits_fd, events_fd, attached_fd, rule_ids_fd;
+	    rule_hits_fd, events_fd, attached_fd, rule_ids_fd, sets_fd;
+	uint64_t left_ns[DNET_ARENAS];	/* when an arena was switched away from, CLOCK_MONOTONIC; 0: longer ago than this process */
+	uint64_t set_tag[DNET_ARENAS][DNET_SET_FAMILIES];
+	struct explain_bpf *explain;	/* see dataplane_explain_load(); NULL: not loaded */
 };
 
 /*
@@ -65,9 +70,44 @@ int dataplane_lock(const char *pin, int *ret_fd, struct error *error);
 
 /* Raise the generation: every flow is judged again at its next packet. */
 void dataplane_raise_generation(struct dataplane *dataplane);
-/* Point all endpoints at the other arena, then wait until no program can still read the old one. */
+/* Point all endpoints at the next arena, and raise the generation. */
 void dataplane_flip(struct dataplane *dataplane);
+/* The arena in force, and the one to fill next. */
 uint32_t dataplane_arena(const struct dataplane *dataplane);
+uint32_t dataplane_next_arena(const struct dataplane *dataplane);
+/* Wait until no program can still read the arena that is to be filled next: it was left two flips ago. Returns at once when that is
+ * longer ago than a second, else after a grace period (8 to 32 ms). */
+void dataplane_wait_for_next_arena(struct dataplane *dataplane);
+
+/*
+ * Put a family's set table (dnetbpf/set.h) into an arena's slot. @words NULL: none. The table is made, filled and then entered at
+ * once; a slot that holds the same table already (by @tag, which names its content and is not 0) is left alone. The kernel waits
+ * for a grace period inside.
+ */
+int dataplane_set_table(struct dataplane *dataplane, uint32_t arena, enum dnet_set_family family, const uint64_t *words, size_t count,
+			uint64_t tag, struct error *error);
+/* Idle times of flows; 0: the standard. */
+void dataplane_set_timeouts(struct dataplane *dataplane, const uint32_t timeout_sec[DNET_TIMEOUT_COUNT]);
+/* The idle time after which a flow counts as absent. */
+uint64_t dataplane_flow_timeout_ns(const struct dataplane *dataplane, const struct dnet_flow_key *key, const struct dnet_flow *flow);
+
+/* A frame for the explain program of a direction. */
+struct dataplane_frame {
+	const uint8_t *bytes;
+	size_t length;
+	enum dnet_direction direction;
+	uint32_t ifindex;	/* of the judging interface */
+	uint32_t origin_ifindex;	/* ingress: where it came from, 0: this host */
+	bool bridged;		/* ingress: the container's own bridge forwarded it from another port (a container's or not) */
+};
+/*
+ * Load the explain programs beside the pinned maps. As long as all privileges are there: without CAP_PERFMON the verifier asks for
+ * more than they can show. Until then dataplane_explain() tries by itself.
+ */
+int dataplane_explain_load(struct dataplane *dataplane, struct error *error);
+/* 0 or a sentence. The answer is the attached program's, but for a full table of connections, which only the packet itself can find. */
+int dataplane_explain(struct dataplane *dataplane, const struct dataplane_frame *frame, struct dnet_explanation *ret,
+		      struct error *error);
 
 /* Sum over all CPUs of one pass counter. */
 void dataplane_pass_counter(const struct dataplane *dataplane, uint32_t slot, uint32_t direction, uint32_t reason,
@@ -79,8 +119,9 @@ uint64_t dataplane_rule_hits(const struct dataplane *dataplane, uint32_t counter
 void dataplane_clear_slot(struct dataplane *dataplane, uint32_t slot);
 
 /*
- * Walk the flows once: remove what has expired, and what belongs to an endpoint that @alive says is gone. Returns how many
- * entries stand. Bounded by the size of the table; 262,144 entries take some 50 ms.
+ * Walk the flows: remove what has expired, and what belongs to an endpoint that @alive says is gone. When more than 4/5 of the table
+ * is in use, what is not established goes too after 5 s of silence. Returns how many entries stand. Bounded by the size of the
+ * table; 262,144 entries take some 50 ms a walk, of which there are at most two.
  */
 size_t dataplane_sweep_flows(struct dataplane *dataplane, bool (*alive)(void *context, uint32_t endpoint_id), void *context);
 

@@ -27,6 +27,7 @@ void docker_arm(struct event *timer, unsigned int milliseconds)
 static void publish(struct docker *docker)
 {
 	docker->changed = false;
+	inventory_index(&docker->inventory);
 	docker->callbacks.changed(docker->context, &docker->inventory);
 }
 
@@ -40,6 +41,8 @@ void docker_lose(struct docker *docker, const char *problem)
 	evtimer_del(docker->retry_timer);
 	evtimer_del(docker->settle_timer);
 	inventory_clear(&docker->next);
+	inventory_clear(&docker->held);
+	images_forget_names(&docker->images);	/* what happens to names now nobody tells */
 	docker->changed = false;
 	docker->state = DOCKER_WAITING;
 	docker_arm(docker->timer, docker->backoff_ms);
@@ -56,8 +59,10 @@ static void finish_reading(struct docker *docker)
 {
 	bool complete = !docker->containers.first && !docker->networks.first;
 
-	for (size_t i = 0; complete && i < docker->network_job_count; i++)
-		complete = !docker->network_jobs[i]->first;
+	for (size_t i = 0; complete && i < docker->network_jobs.count; i++)
+		complete = !docker->network_jobs.jobs[i]->first;
+	for (size_t i = 0; complete && i < docker->image_jobs.count; i++)
+		complete = !docker->image_jobs.jobs[i]->first;
 	if (!complete)
 		return;
 	docker->state = DOCKER_LIVE;
@@ -80,6 +85,7 @@ void docker_progress(struct docker *docker)
 		finish_reading(docker);
 	if (docker->state == DOCKER_LIVE && docker->changed)
 		publish(docker);
+	job_want(&docker->resolvers);
 }
 
 /* Between two attempts: something has appeared beside the socket. If it is the socket, there is nothing to wait for. */
@@ -171,15 +177,16 @@ static void on_closed(void *context, const char *problem)
 
 static void container_event(struct docker *docker, struct docker_event *event)
 {
-	struct container *known = store_container(docker_target(docker), event->container_id);
+	struct container *known = docker_known(docker, event->container_id);
 	struct container *told = &event->container;
 	bool died = event->has_state && told->state == CONTAINER_CREATED;
 
 	if (event->has_container && !known) {
-		store_put_container(docker_target(docker), told, &docker->changed);
+		docker_admit_event(docker, told);
 	} else if (event->has_container) {
 		/* Labels and image do not change; the event's may have other attributes among them. */
 		if (strcmp(known->name, told->name) != 0) {
+			inventory_drop_index(docker_target(docker));
 			free(known->name);
 			known->name = TAKE_PTR(told->name);
 			docker->changed = true;
@@ -203,12 +210,12 @@ static void container_event(struct docker *docker, struct docker_event *event)
 static void attach_event(struct docker *docker, const struct docker_event *event)
 {
 	const struct inventory *inventory = docker_target(docker);
-	struct job *job = docker_network_job(docker, event->network_id);
-
+	struct job *job = job_find(&docker->network_jobs, event->network_id);
 	/* Podman names the network, Docker gives its ID. */
-	for (size_t i = 0; !job && i < inventory->network_count; i++)
-		if (strcmp(inventory->networks[i].name, event->network_id) == 0)
-			job = docker_network_job(docker, inventory->networks[i].id);
+	const struct network *named = job ? NULL : inventory_network_named(inventory, event->network_id);
+
+	if (named)
+		job = job_find(&docker->network_jobs, named->id);
 	if (job)
 		job_want(job);
 	else if (!store_network(inventory, event->network_id))
@@ -234,7 +241,7 @@ static void one_event(struct docker *docker, const char *line, size_t length)
 		break;
 	case DOCKER_EVENT_CONTAINER_GONE:
 		settle_drop(&docker->settling, event.container_id);
-		store_remove_container(docker_target(docker), event.container_id, &docker->changed);
+		docker_forget_container(docker, event.container_id);
 		/* An answer that is on its way may be older and bring it back. */
 		if (docker->containers.in_flight || ids_contain(&docker->asked, event.container_id))
 			docker_want_container(docker, event.container_id);
@@ -244,6 +251,9 @@ static void one_event(struct docker *docker, const char *line, size_t length)
 		break;
 	case DOCKER_EVENT_ATTACH:
 		attach_event(docker, &event);
+		break;
+	case DOCKER_EVENT_IMAGE:
+		docker_images_changed(docker);
 		break;
 	}
 }
@@ -270,8 +280,8 @@ int docker_open_stream(struct docker *docker)
 	docker->state = DOCKER_OPENING;
 	docker_arm(docker->timer, OPENING_TIMEOUT_MS);
 	/* Docker sends the header of the stream before it subscribes; "since" makes it repeat what happens in between. */
-	snprintf(path, sizeof(path), "/events?since=%lld&filters=%%7B%%22type%%22%%3A%%5B%%22container%%22%%2C%%22network%%22%%5D%%7D",
-		 (long long)time(NULL));
+	snprintf(path, sizeof(path), "/events?since=%lld&filters=%%7B%%22type%%22%%3A%%5B"
+		 "%%22container%%22%%2C%%22network%%22%%2C%%22image%%22%%5D%%7D", (long long)time(NULL));
 	return http_stream(docker->http, path, &stream, docker);
 }
 
@@ -322,6 +332,7 @@ int docker_new(struct event_base *base, const char *url, const struct docker_cal
 	docker->containers = (struct job) { .docker = docker, .kind = JOB_CONTAINERS };
 	docker->networks = (struct job) { .docker = docker, .kind = JOB_NETWORKS };
 	docker->batch = (struct job) { .docker = docker, .kind = JOB_BATCH };
+	docker->resolvers = (struct job) { .docker = docker, .kind = JOB_RESOLVERS };
 	docker->url = strdup(url);
 	docker->timer = evtimer_new(base, on_timer, docker);
 	docker->retry_timer = evtimer_new(base, on_retry, docker);
@@ -351,6 +362,8 @@ void docker_free(struct docker *docker)
 	settle_clear(&docker->settling);
 	inventory_clear(&docker->inventory);
 	inventory_clear(&docker->next);
+	inventory_clear(&docker->held);
+	images_clear(&docker->images);
 	free(docker->url);
 	free(docker);
 }
@@ -358,7 +371,7 @@ void docker_free(struct docker *docker)
 void docker_hint_bridge(struct docker *docker, const char *bridge)
 {
 	const struct network *network = inventory_network_of_bridge(docker_target(docker), bridge);
-	struct job *job = network ? docker_network_job(docker, network->id) : NULL;
+	struct job *job = network ? job_find(&docker->network_jobs, network->id) : NULL;
 
 	job_want(job ? job : &docker->networks);
 }

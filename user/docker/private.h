@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of the Docker client share: docker.c (life, event stream) and requests.c (what is asked, and what an answer
- * does to the inventory). */
+/* What the parts of the Docker client share: docker.c (life, event stream), requests.c (what is asked, and what an answer does
+ * to the inventory) and admit.c (which containers may be shown, and with which labels). */
 #ifndef DNETBPF_DOCKER_PRIVATE_H
 #define DNETBPF_DOCKER_PRIVATE_H
 
 #include "docker/docker.h"
 #include "docker/http.h"
+#include "docker/images.h"
 #include "docker/pending.h"
 
 enum docker_state {
@@ -16,19 +17,26 @@ enum docker_state {
 	DOCKER_LIVE,
 };
 
-enum job_kind { JOB_VERSION, JOB_CONTAINERS, JOB_NETWORKS, JOB_NETWORK, JOB_BATCH };
+enum job_kind { JOB_VERSION, JOB_CONTAINERS, JOB_NETWORKS, JOB_NETWORK, JOB_BATCH, JOB_IMAGE, JOB_RESOLVERS };
 
 /* One kind of request. At most one of it is under way; what asks for it meanwhile causes one more after. */
 struct job {
 	struct docker *docker;
 	enum job_kind kind;
-	char *network_id;	/* JOB_NETWORK */
+	char *key;		/* JOB_NETWORK, JOB_RESOLVERS: an ID; JOB_IMAGE: an ID or a name */
 	uint64_t asked_ns;	/* CLOCK_MONOTONIC, when it was sent */
 	bool in_flight;
 	bool again;
 	bool first;		/* the first reading after a connect waits for it */
 	bool failed;		/* to be repeated by the retry timer */
-	bool gone;		/* the network is: free it when it is no longer in flight */
+	bool gone;		/* nobody wants it any more: free it when it is no longer in flight */
+	unsigned int renamed;	/* JOB_IMAGE: docker.renamed when it was sent */
+};
+
+/* Jobs of one kind, each with its key. */
+struct job_list {
+	struct job **jobs;
+	size_t count;
 };
 
 struct docker {
@@ -49,15 +57,16 @@ struct docker {
 	 * that the old inventory stands, and stays valid, until then. */
 	struct inventory inventory, next;
 	bool changed;
-	struct job version, containers, networks, batch;
-	struct job **network_jobs;
-	size_t network_job_count;
+	struct job version, containers, networks, batch, resolvers;
+	struct job_list network_jobs, image_jobs;
 	struct id_list pending;		/* containers to be read; the batch under way is in `asked` */
 	struct id_list asked;
 	struct settling settling;
+	struct images images;		/* their labels; an ID never means other ones, so they stay when the connection is lost */
+	struct inventory held;		/* containers alone, as the list has them: shown when their images are known */
+	unsigned int renamed;		/* how often names of images may have changed */
 	struct docker_statistics statistics;
 };
-
 
 /* The inventory that answers and events go into. */
 static inline struct inventory *docker_target(struct docker *docker)
@@ -77,10 +86,32 @@ void docker_progress(struct docker *docker);
 /* requests.c */
 void job_want(struct job *job);
 void job_send(struct job *job);
-struct job *docker_network_job(const struct docker *docker, const char *network_id);
+/* Count the failure, and try again later. */
+void job_fail(struct job *job);
+struct job *job_find(const struct job_list *list, const char *key);
+/* NULL: out of memory. */
+struct job *job_add(struct docker *docker, struct job_list *list, enum job_kind kind, const char *key);
 void docker_want_container(struct docker *docker, const char *id);
 void docker_retry(struct docker *docker);
 void docker_reset_jobs(struct docker *docker);
 void docker_free_jobs(struct docker *docker);
+
+/* admit.c. All return 0 or -ENOMEM; containers are taken over on success. */
+/* A container that a list has: show it, or hold it and ask for its image. */
+int docker_admit(struct docker *docker, struct container *container);
+/* All that the list has. */
+int docker_admit_list(struct docker *docker, struct container *containers, size_t count);
+/* A container that an event told of, which knows the image's name alone: show it if that is enough, else ask for the image. */
+int docker_admit_event(struct docker *docker, struct container *container);
+/* It is known, shown or held. */
+struct container *docker_known(const struct docker *docker, const char *id);
+/* @id is not the container's own string. */
+void docker_forget_container(struct docker *docker, const char *id);
+/* Names of images may mean other ones, and images may have come or gone. */
+void docker_images_changed(struct docker *docker);
+int docker_image_answered(struct docker *docker, struct job *job, const struct http_answer *answer);
+/* A container runs whose resolvers have not been asked for: its ID becomes the job's key. */
+bool docker_resolvers_are_due(struct docker *docker);
+int docker_resolvers_answered(struct docker *docker, struct job *job, const struct http_answer *answer);
 
 #endif

@@ -29,54 +29,62 @@ static void job_reset(struct job *job)
 	job->in_flight = job->again = job->first = job->failed = false;
 }
 
-struct job *docker_network_job(const struct docker *docker, const char *network_id)
+struct job *job_find(const struct job_list *list, const char *key)
 {
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		if (strcmp(docker->network_jobs[i]->network_id, network_id) == 0)
-			return docker->network_jobs[i];
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->jobs[i]->key, key) == 0)
+			return list->jobs[i];
 	return NULL;
 }
 
-static struct job *add_network_job(struct docker *docker, const char *network_id)
+struct job *job_add(struct docker *docker, struct job_list *list, enum job_kind kind, const char *key)
 {
-	struct job **grown = realloc(docker->network_jobs, (docker->network_job_count + 1) * sizeof(struct job *)), *job;
+	struct job **grown = realloc(list->jobs, (list->count + 1) * sizeof(struct job *)), *job;
 
 	if (!grown)
 		return NULL;
-	docker->network_jobs = grown;
+	list->jobs = grown;
 	job = calloc(1, sizeof(*job));
 	if (!job)
 		return NULL;
-	job->network_id = strdup(network_id);
-	if (!job->network_id) {
+	job->key = strdup(key);
+	if (!job->key) {
 		free(job);
 		return NULL;
 	}
 	job->docker = docker;
-	job->kind = JOB_NETWORK;
-	docker->network_jobs[docker->network_job_count++] = job;
+	job->kind = kind;
+	list->jobs[list->count++] = job;
 	return job;
 }
 
 static void free_job(struct job *job)
 {
-	free(job->network_id);
+	free(job->key);
 	free(job);
 }
 
-static void drop_gone_jobs(struct docker *docker)
+static void drop_gone_jobs(struct job_list *list)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < docker->network_job_count; i++) {
-		struct job *job = docker->network_jobs[i];
+	for (size_t i = 0; i < list->count; i++) {
+		struct job *job = list->jobs[i];
 
 		if (job->gone && !job->in_flight)
 			free_job(job);
 		else
-			docker->network_jobs[kept++] = job;
+			list->jobs[kept++] = job;
 	}
-	docker->network_job_count = kept;
+	list->count = kept;
+}
+
+static void free_jobs(struct job_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free_job(list->jobs[i]);
+	free(list->jobs);
+	memset(list, 0, sizeof(*list));
 }
 
 /* Containers that are attached to the network and that no list has shown. */
@@ -86,7 +94,7 @@ static void want_unknown_containers(struct docker *docker, const char *network_i
 	struct attachment *attachments = store_attachments(docker_target(docker), network_id, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (!store_container(docker_target(docker), attachments[i].container_id))
+		if (!docker_known(docker, attachments[i].container_id))
 			docker_want_container(docker, attachments[i].container_id);
 }
 
@@ -102,9 +110,11 @@ static int containers_answered(struct docker *docker, struct job *job, const str
 		return r;
 	for (size_t i = 0; i < count; i++)
 		settle(&docker->settling, &containers[i]);
-	store_set_containers(docker_target(docker), containers, count, &docker->changed);
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		want_unknown_containers(docker, docker->network_jobs[i]->network_id);
+	r = docker_admit_list(docker, containers, count);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < docker->network_jobs.count; i++)
+		want_unknown_containers(docker, docker->network_jobs.jobs[i]->key);
 	return 0;
 }
 
@@ -117,7 +127,7 @@ static void want_networks_of(struct docker *docker, const char *container_id)
 		struct job *job = NULL;
 
 		if (strcmp(inventory->attachments[i].container_id, container_id) == 0)
-			job = docker_network_job(docker, inventory->attachments[i].network_id);
+			job = job_find(&docker->network_jobs, inventory->attachments[i].network_id);
 		if (job)
 			job_want(job);
 	}
@@ -140,7 +150,7 @@ static int batch_answered(struct docker *docker, struct job *job, const struct h
 			found = strcmp(list.containers[k].id, id) == 0;
 		if (!found) {
 			settle_drop(&docker->settling, id);
-			store_remove_container(docker_target(docker), id, &docker->changed);
+			docker_forget_container(docker, id);
 		}
 	}
 	for (size_t i = 0; i < list.container_count; i++) {
@@ -149,7 +159,7 @@ static int batch_answered(struct docker *docker, struct job *job, const struct h
 		settle(&docker->settling, container);
 		if (container->state != CONTAINER_RUNNING)
 			want_networks_of(docker, container->id);
-		r = store_put_container(docker_target(docker), container, &docker->changed);
+		r = docker_admit(docker, container);
 		if (r < 0)
 			return r;
 	}
@@ -167,8 +177,8 @@ static int networks_answered(struct docker *docker, struct job *job, const struc
 	r = docker_parse_networks(answer->body, answer->length, &networks, &count);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		docker->network_jobs[i]->gone = true;
+	for (size_t i = 0; i < docker->network_jobs.count; i++)
+		docker->network_jobs.jobs[i]->gone = true;
 	/* An unchanged list must stay silent: the reconciler hints again as long as a bridge is unknown to it. */
 	store_set_networks(docker_target(docker), networks, count, &docker->changed);
 	networks = docker_target(docker)->networks;
@@ -177,23 +187,26 @@ static int networks_answered(struct docker *docker, struct job *job, const struc
 
 		if (!networks[i].bridge)
 			continue;
-		network = docker_network_job(docker, networks[i].id);
+		network = job_find(&docker->network_jobs, networks[i].id);
 		if (network) {
 			network->gone = false;
 			if (docker->state == DOCKER_LIVE)
 				continue;	/* its own events keep it up to date */
 		} else {
-			network = add_network_job(docker, networks[i].id);
+			network = job_add(docker, &docker->network_jobs, JOB_NETWORK, networks[i].id);
 		}
 		if (!network)
 			return -ENOMEM;
 		network->first = docker->state == DOCKER_READING;
 		job_want(network);
 	}
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		if (docker->network_jobs[i]->gone)
-			docker->network_jobs[i]->first = docker->network_jobs[i]->again = docker->network_jobs[i]->failed = false;
-	drop_gone_jobs(docker);
+	for (size_t i = 0; i < docker->network_jobs.count; i++) {
+		struct job *gone = docker->network_jobs.jobs[i];
+
+		if (gone->gone)
+			gone->first = gone->again = gone->failed = false;
+	}
+	drop_gone_jobs(&docker->network_jobs);
 	return 0;
 }
 
@@ -206,16 +219,18 @@ static int resolve_names(struct docker *docker, struct attachment *attachments, 
 
 	for (size_t i = 0; i < *count; i++) {
 		struct attachment *attachment = &attachments[i];
-		const char *id = NULL;
+		const struct container *named;
+		const char *id;
 		char *copy;
 
 		if (attachment->container_id[0] != '/') {
 			attachments[kept++] = *attachment;
 			continue;
 		}
-		for (size_t k = 0; !id && k < inventory->container_count; k++)
-			if (strcmp(inventory->containers[k].name, attachment->container_id + 1) == 0)
-				id = inventory->containers[k].id;
+		named = inventory_container_named(inventory, attachment->container_id + 1);
+		if (!named)
+			named = inventory_container_named(&docker->held, attachment->container_id + 1);
+		id = named ? named->id : NULL;
 		for (size_t k = 0; id && k < *count; k++)
 			if (k != i && attachments[k].container_id && strcmp(attachments[k].container_id, id) == 0)
 				id = NULL;
@@ -243,7 +258,7 @@ static int network_answered(struct docker *docker, struct job *job, const struct
 
 	/* It can go between the list and this; also while the answer is on its way. */
 	if (answer->status == 404 || job->gone) {
-		store_remove_network(inventory, job->network_id, &docker->changed);
+		store_remove_network(inventory, job->key, &docker->changed);
 		job->gone = true;
 		job->again = false;
 		return 0;
@@ -251,19 +266,19 @@ static int network_answered(struct docker *docker, struct job *job, const struct
 	r = docker_parse_network(answer->body, answer->length, &network, &list.attachments, &list.attachment_count);
 	if (r < 0)
 		return r;
-	if (strcmp(network.id, job->network_id) != 0)
+	if (strcmp(network.id, job->key) != 0)
 		return -EINVAL;
 	network.asked_ns = job->asked_ns;
 	if ((r = resolve_names(docker, list.attachments, &list.attachment_count)) < 0 ||
 	    (r = store_put_network(inventory, &network, &docker->changed)) < 0 ||
-	    (r = store_put_attachments(inventory, job->network_id, list.attachments, list.attachment_count, &docker->changed)) < 0)
+	    (r = store_put_attachments(inventory, job->key, list.attachments, list.attachment_count, &docker->changed)) < 0)
 		return r;
 	/* They belong to the inventory now. */
 	list.attachments = NULL;
 	list.attachment_count = 0;
 	/* A full list that is under way will look for unknown ones itself. */
 	if (!docker->containers.in_flight)
-		want_unknown_containers(docker, job->network_id);
+		want_unknown_containers(docker, job->key);
 	return 0;
 }
 
@@ -293,7 +308,17 @@ static int networks_target(const struct job *job, char **ret)
 
 static int network_target(const struct job *job, char **ret)
 {
-	return asprintf(ret, "/networks/%s", job->network_id);
+	return asprintf(ret, "/networks/%s", job->key);
+}
+
+static int image_target(const struct job *job, char **ret)
+{
+	return asprintf(ret, "/images/%s/json", job->key);
+}
+
+static int resolvers_target(const struct job *job, char **ret)
+{
+	return asprintf(ret, "/containers/%s/json", job->key);
 }
 
 /* {"id":["...","..."]}, percent-encoded; IDs are hex digits. */
@@ -324,13 +349,15 @@ static const struct {
 	const char *name;
 	int (*target)(const struct job *job, char **ret);
 	int (*answered)(struct docker *docker, struct job *job, const struct http_answer *answer);
-	bool may_be_missing;
+	enum { MUST_BE_THERE, MAY_BE_MISSING, ANY_STATUS } status;
 } kinds[] = {
-	[JOB_VERSION] = { "GET /version", version_target, version_answered, false },
-	[JOB_CONTAINERS] = { "GET /containers/json", containers_target, containers_answered, false },
-	[JOB_NETWORKS] = { "GET /networks", networks_target, networks_answered, false },
-	[JOB_NETWORK] = { "GET /networks/ID", network_target, network_answered, true },
-	[JOB_BATCH] = { "GET /containers/json", batch_target, batch_answered, false },
+	[JOB_VERSION] = { "GET /version", version_target, version_answered, MUST_BE_THERE },
+	[JOB_CONTAINERS] = { "GET /containers/json", containers_target, containers_answered, MUST_BE_THERE },
+	[JOB_NETWORKS] = { "GET /networks", networks_target, networks_answered, MUST_BE_THERE },
+	[JOB_NETWORK] = { "GET /networks/ID", network_target, network_answered, MAY_BE_MISSING },
+	[JOB_BATCH] = { "GET /containers/json", batch_target, batch_answered, MUST_BE_THERE },
+	[JOB_IMAGE] = { "GET /images/NAME/json", image_target, docker_image_answered, ANY_STATUS },
+	[JOB_RESOLVERS] = { "GET /containers/ID/json", resolvers_target, docker_resolvers_answered, MAY_BE_MISSING },
 };
 
 static bool batch_is_due(const struct docker *docker)
@@ -345,7 +372,8 @@ static int use_answer(struct docker *docker, struct job *job, const struct http_
 
 	if (!answer->status)
 		return error_set(error, -EIO, "%s", answer->problem);
-	if (answer->status != 200 && !(answer->status == 404 && kinds[job->kind].may_be_missing))
+	if (answer->status != 200 && kinds[job->kind].status != ANY_STATUS &&
+	    !(answer->status == 404 && kinds[job->kind].status == MAY_BE_MISSING))
 		return error_set(error, -EIO, "the answer to %s has status %ld (%.*s)", kinds[job->kind].name, answer->status,
 				 (int)strcspn(answer->body, "\r\n"), answer->body);
 	r = kinds[job->kind].answered(docker, job, answer);
@@ -362,27 +390,31 @@ static void on_answer(void *context, const struct http_answer *answer)
 	struct docker *docker = job->docker;
 	struct error error;
 
-	job->in_flight = false;
+	job->in_flight = job->first = job->failed = false;
 	if (use_answer(docker, job, answer, &error) < 0) {
-		docker->statistics.failures++;
+		job_fail(job);
 		if (docker->state != DOCKER_LIVE) {
 			docker_lose(docker, error.text);
 			return;
 		}
 		/* The old inventory stands; the stream lives. */
-		job->failed = true;
-		docker_arm(docker->retry_timer, RETRY_MS);
-	} else {
-		job->first = job->failed = false;
 	}
 	if (job->again && !job->failed) {
 		job->again = false;
 		job_want(job);
 	}
-	drop_gone_jobs(docker);	/* perhaps this one: not to be touched below */
+	drop_gone_jobs(&docker->network_jobs);	/* perhaps this one: not to be touched below */
+	drop_gone_jobs(&docker->image_jobs);
 	if (!docker->batch.failed)
 		job_want(&docker->batch);
 	docker_progress(docker);
+}
+
+void job_fail(struct job *job)
+{
+	job->docker->statistics.failures++;
+	job->failed = true;
+	docker_arm(job->docker->retry_timer, RETRY_MS);
 }
 
 void job_send(struct job *job)
@@ -393,6 +425,7 @@ void job_send(struct job *job)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	job->asked_ns = (uint64_t)now.tv_sec * 1000000000ull + now.tv_nsec;
+	job->renamed = docker->renamed;
 	if (kinds[job->kind].target(job, &path) < 0) {
 		path = NULL;	/* asprintf leaves it undefined */
 	} else if (http_get(docker->http, path, on_answer, job) == 0) {
@@ -400,9 +433,7 @@ void job_send(struct job *job)
 		docker->statistics.requests++;
 		return;
 	}
-	docker->statistics.failures++;
-	job->failed = true;
-	docker_arm(docker->retry_timer, RETRY_MS);
+	job_fail(job);
 }
 
 void job_want(struct job *job)
@@ -411,7 +442,7 @@ void job_want(struct job *job)
 
 	if (docker->state != DOCKER_READING && docker->state != DOCKER_LIVE)
 		return;
-	if (job->kind == JOB_BATCH && !batch_is_due(docker))
+	if ((job->kind == JOB_BATCH && !batch_is_due(docker)) || (job->kind == JOB_RESOLVERS && !docker_resolvers_are_due(docker)))
 		return;
 	if (job->in_flight)
 		job->again = true;
@@ -427,13 +458,20 @@ static void retry(struct job *job)
 	job_want(job);
 }
 
+static void retry_all(const struct job_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		retry(list->jobs[i]);
+}
+
 void docker_retry(struct docker *docker)
 {
 	retry(&docker->containers);
 	retry(&docker->networks);
 	retry(&docker->batch);
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		retry(docker->network_jobs[i]);
+	retry(&docker->resolvers);
+	retry_all(&docker->network_jobs);
+	retry_all(&docker->image_jobs);
 }
 
 void docker_reset_jobs(struct docker *docker)
@@ -442,18 +480,20 @@ void docker_reset_jobs(struct docker *docker)
 	job_reset(&docker->containers);
 	job_reset(&docker->networks);
 	job_reset(&docker->batch);
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		job_reset(docker->network_jobs[i]);
-	drop_gone_jobs(docker);
+	job_reset(&docker->resolvers);
+	for (size_t i = 0; i < docker->network_jobs.count; i++)
+		job_reset(docker->network_jobs.jobs[i]);
+	drop_gone_jobs(&docker->network_jobs);
+	free_jobs(&docker->image_jobs);	/* the next reading knows which are missing */
 	ids_clear(&docker->pending);
 	ids_clear(&docker->asked);
 }
 
 void docker_free_jobs(struct docker *docker)
 {
-	for (size_t i = 0; i < docker->network_job_count; i++)
-		free_job(docker->network_jobs[i]);
-	free(docker->network_jobs);
+	free_jobs(&docker->network_jobs);
+	free_jobs(&docker->image_jobs);
+	free(docker->resolvers.key);
 	ids_clear(&docker->pending);
 	ids_clear(&docker->asked);
 }

@@ -12,11 +12,21 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool same_names(char *const *a, char *const *b)
+{
+	for (; a && b && *a && *b; a++, b++)
+		if (strcmp(*a, *b) != 0)
+			return false;
+	return (!a || !*a) && (!b || !*b);
+}
+
+/* To those who are told. Which image it is by ID, and whether its resolvers were asked for, is between us and the engine. */
 static bool same_container(const struct container *a, const struct container *b)
 {
 	if (!same_text(a->name, b->name) || !same_text(a->image, b->image) || !same_text(a->project, b->project) ||
 	    !same_text(a->service, b->service) || !same_text(a->network_mode, b->network_mode) || a->state != b->state ||
-	    a->label_count != b->label_count)
+	    a->label_count != b->label_count || a->labels_unknown != b->labels_unknown || !same_names(a->image_labels, b->image_labels) ||
+	    !container_same_ports(a, b) || !container_same_resolvers(a, b))
 		return false;
 	for (size_t i = 0; i < a->label_count; i++)
 		if (!same_text(a->labels[i].key, b->labels[i].key) || !same_text(a->labels[i].value, b->labels[i].value))
@@ -145,9 +155,15 @@ int store_put_container(struct inventory *inventory, struct container *container
 		container->other_name = name;
 	}
 	if (old && same_container(old, container)) {
+		char *image_id = old->image_id;
+
+		old->image_id = container->image_id;
+		container->image_id = image_id;
+		old->resolvers_known = container->resolvers_known;
 		container_clear(container);
 		return 0;
 	}
+	inventory_drop_index(inventory);
 	if (old)
 		container_clear(old);
 	else if (open_hole((void **)&inventory->containers, &inventory->container_count, sizeof(*container), at) < 0)
@@ -168,6 +184,7 @@ int store_put_network(struct inventory *inventory, struct network *network, bool
 		network_clear(network);
 		return 0;
 	}
+	inventory_drop_index(inventory);
 	if (old)
 		network_clear(old);
 	else if (open_hole((void **)&inventory->networks, &inventory->network_count, sizeof(*network), at) < 0)
@@ -201,6 +218,7 @@ int store_put_attachments(struct inventory *inventory, const char *network_id, s
 		free_attachments(attachments, count);
 		return 0;
 	}
+	inventory_drop_index(inventory);
 	if (count > old) {
 		struct attachment *grown = realloc(inventory->attachments, total * sizeof(*grown));
 
@@ -232,6 +250,7 @@ void store_set_containers(struct inventory *inventory, struct container *contain
 		       same_container(&containers[i], &inventory->containers[i]);
 	if (!same)
 		*changed = true;
+	inventory_drop_index(inventory);
 	for (size_t i = 0; i < inventory->container_count; i++)
 		container_clear(&inventory->containers[i]);
 	free(inventory->containers);
@@ -250,6 +269,7 @@ void store_set_networks(struct inventory *inventory, struct network *networks, s
 		same = strcmp(networks[i].id, inventory->networks[i].id) == 0 && same_network(&networks[i], &inventory->networks[i]);
 	if (!same)
 		*changed = true;
+	inventory_drop_index(inventory);
 	/* The list shows no attachments: those that are known are as fresh as they were. */
 	for (size_t i = 0; i < count; i++) {
 		const struct network *old = store_network(inventory, networks[i].id);
@@ -277,6 +297,7 @@ void store_remove_container(struct inventory *inventory, const char *id, bool *c
 	struct container *container = store_container(inventory, id);
 	size_t kept = 0;
 
+	inventory_drop_index(inventory);
 	for (size_t i = 0; i < inventory->attachment_count; i++) {
 		struct attachment *attachment = &inventory->attachments[i];
 
@@ -305,6 +326,7 @@ void store_remove_network(struct inventory *inventory, const char *id, bool *cha
 	store_put_attachments(inventory, id, NULL, 0, changed);
 	if (!network)
 		return;
+	inventory_drop_index(inventory);
 	network_clear(network);
 	inventory->network_count--;
 	memmove(network, network + 1, (size_t)(inventory->networks + inventory->network_count - network) * sizeof(*network));

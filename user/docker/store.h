@@ -2,7 +2,8 @@
 /*
  * Merging what Docker answers into an inventory. Pure. The arrays are kept sorted (containers and networks by ID,
  * attachments by network, then container), so that a lookup is a binary search and an event costs microseconds in an
- * inventory of thousands. What is passed in is taken over on success, and left empty where it is a single struct.
+ * inventory of thousands. What changes an inventory drops its index. What is passed in is taken over on success, and left
+ * empty where it is a single struct.
  */
 #ifndef DNETBPF_DOCKER_STORE_H
 #define DNETBPF_DOCKER_STORE_H

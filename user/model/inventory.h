@@ -16,6 +16,13 @@ struct label {
 	char *key, *value;
 };
 
+/* Docker forwards @host_port of @host_addr to @port of the container. */
+struct published_port {
+	struct dnet_addr host_addr;	/* :: and 0.0.0.0: every address */
+	uint16_t host_port, port;	/* host order */
+	uint8_t proto;
+};
+
 enum container_state {
 	CONTAINER_CREATED,	/* exists, not running: created, exited, or being started */
 	CONTAINER_RUNNING,	/* running or paused */
@@ -31,6 +38,15 @@ struct container {
 	struct label *labels;
 	size_t label_count;
 	enum container_state state;
+	struct published_port *ports;	/* owned */
+	size_t port_count;
+	struct dnet_addr *resolvers;	/* configured for it alone (`docker run --dns`); owned. None: those of the host */
+	size_t resolver_count;
+	bool resolvers_known;	/* Docker: they have been asked for (only when it runs); until then those of the host are assumed */
+	char *image_id;		/* Docker: what the engine calls the image; NULL: not known yet, or static */
+	char **image_labels;	/* names of labels that its image brought: they are not in `labels`; owned, closed by NULL; NULL: none */
+	bool labels_unknown;	/* its image is gone, so nobody can tell which labels are its own: `labels` has none of them, and it is
+				 * to be denied (label_policy_parse() says `invalid`) */
 	char *network_mode;	/* "host", "none", "container:ID", "bridge", a network's name, or NULL if unknown */
 };
 
@@ -68,21 +84,45 @@ struct inventory {
 	size_t network_count;
 	struct attachment *attachments;
 	size_t attachment_count;
+	struct inventory_index *index;	/* owned; see inventory_index() */
 };
 
+void labels_free(struct label *labels, size_t count);
 void container_clear(struct container *container);
 void network_clear(struct network *network);
 void attachment_clear(struct attachment *attachment);
 void inventory_clear(struct inventory *inventory);
 
+/*
+ * Make the lookups below fast. Who builds an inventory, or changes it, calls this when it is complete; with the first change of
+ * an array, an ID or a name after that the index must go (inventory_drop_index()). Without an index, also when memory was too
+ * short for it, the lookups go through the arrays from the front.
+ */
+void inventory_index(struct inventory *inventory);
+void inventory_drop_index(struct inventory *inventory);
+
 const struct container *inventory_container(const struct inventory *inventory, const char *id);
+/* By its name; also by the other one while it is renamed. */
+const struct container *inventory_container_named(const struct inventory *inventory, const char *name);
 const struct network *inventory_network(const struct inventory *inventory, const char *id);
+const struct network *inventory_network_named(const struct inventory *inventory, const char *name);
 const struct network *inventory_network_of_bridge(const struct inventory *inventory, const char *bridge);
+const struct attachment *inventory_attachment(const struct inventory *inventory, const char *container_id, const char *network_id);
+/*
+ * One after the other, in no order, NULL after the last:
+ *	for (size_t cursor = 0; (attachment = inventory_container_attachment(inventory, id, &cursor));)
+ */
+const struct attachment *inventory_container_attachment(const struct inventory *inventory, const char *container_id, size_t *cursor);
+const struct attachment *inventory_network_attachment(const struct inventory *inventory, const char *network_id, size_t *cursor);
+
 #define CONTAINER_SERVICE_SIZE 256
 /* "PROJECT/SERVICE" as rules and selectors have it, "SERVICE" without a project, "" without a service. Returns @buffer, which has
  * CONTAINER_SERVICE_SIZE bytes. @container may be NULL. */
 const char *container_service(const struct container *container, char *buffer);
 /* The value of a label, or NULL. */
 const char *container_label(const struct container *container, const char *key);
+/* In the same order. */
+bool container_same_ports(const struct container *a, const struct container *b);
+bool container_same_resolvers(const struct container *a, const struct container *b);
 
 #endif
