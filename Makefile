@@ -58,6 +58,8 @@ BPF_SOURCES	:= $(wildcard bpf/*.bpf.c)
 TEST_BPF_SOURCES := $(wildcard tests/*/*.bpf.c)
 UNIT_SOURCES	:= $(wildcard tests/unit/test_*.c)
 PACKET_SOURCES	:= $(filter-out %.bpf.c,$(wildcard tests/packet/*.c))
+# On the frames, tables and namespace of tests/packet.
+REFERENCE_SOURCES := $(wildcard tests/reference/*.c) $(filter-out %/main.c,$(PACKET_SOURCES))
 BENCH_SOURCES	:= $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
 TOOL_SOURCES	:= $(filter-out %.bpf.c,$(wildcard tests/lib/*.c))
 FUZZ_SOURCES	:= $(wildcard tests/fuzz/*.c)
@@ -71,9 +73,9 @@ TEST_SKELETONS	:= $(foreach source,$(TEST_BPF_SOURCES),$(BUILD)/tests/$(patsubst
 UNIT_TESTS	:= $(UNIT_SOURCES:tests/%.c=$(BUILD)/tests/%)
 TOOLS		:= $(TOOL_SOURCES:tests/lib/%.c=$(BUILD)/tests/%)
 FUZZERS		:= $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-TEST_PROGRAMS	:= $(UNIT_TESTS) $(TOOLS) $(if $(PACKET_SOURCES),$(BUILD)/tests/packet) $(if $(BENCH_SOURCES),$(BUILD)/tests/bench)
+TEST_PROGRAMS	:= $(UNIT_TESTS) $(TOOLS) $(if $(PACKET_SOURCES),$(BUILD)/tests/packet $(BUILD)/tests/reference) $(if $(BENCH_SOURCES),$(BUILD)/tests/bench)
 
-.PHONY: all tests check unit packet net docker kernels bench fuzz fuzzers demo setup install uninstall clean help FORCE
+.PHONY: all tests check unit packet reference net docker kernels bench fuzz fuzzers demo setup install uninstall clean help FORCE
 all: $(BUILD)/dnetbpf
 tests: all $(TEST_PROGRAMS)
 
@@ -171,6 +173,10 @@ $(BUILD)/tests/packet: $(PACKET_SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/libdnetbp
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(quiet)$(CC) $(CFLAGS) $(LINKED) $^ $(PACKAGE_LIBS) -o $@
+$(BUILD)/tests/reference: $(REFERENCE_SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/libdnetbpf.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(quiet)$(CC) $(CFLAGS) $(LINKED) $^ $(PACKAGE_LIBS) -o $@
 $(BUILD)/tests/bench: $(BENCH_SOURCES:%.c=$(BUILD)/obj/%.o) $(BUILD)/libdnetbpf.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -195,6 +201,8 @@ unit: $(UNIT_TESTS)
 	$(RUN) unit
 packet: $(BUILD)/tests/packet
 	$(RUN) packet
+reference: $(BUILD)/tests/reference
+	$(RUN) reference
 net docker: tests
 	$(RUN) $@
 kernels: all $(BUILD)/tests/packet
@@ -243,7 +251,7 @@ help:
 	@echo 'all (default)  build/dnetbpf'
 	@echo 'check          install what is missing, build, run every test; the last line is the sum'
 	@echo 'demo           install what is missing, build, show the main job'
-	@echo 'unit packet net docker kernels fuzz   one suite each'
+	@echo 'unit packet reference net docker kernels fuzz   one suite each'
 	@echo 'bench          measure'
 	@echo 'install uninstall   honour DESTDIR= and PREFIX= (now $(PREFIX))'
 	@echo 'setup clean    install all packages for building and testing; remove $(BUILD)'

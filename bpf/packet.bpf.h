@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a packet says of itself. Headers are copied out with bpf_skb_load_bytes(), which checks every length against the
- * packet: nothing past its end is ever read, linear or not.
+ * What a packet says of itself. Headers are copied out by packet_load() or, where they are rare, by bpf_skb_load_bytes(): both
+ * check every length against the packet, and nothing past its end is ever read, linear or not.
  */
 #ifndef DNETBPF_PACKET_BPF_H
 #define DNETBPF_PACKET_BPF_H
@@ -58,6 +58,23 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 icmp_type, icmp_code;
 };
+
+/*
+ * Copy @size bytes at @offset out of the packet; negative when it is too short. Headers are nearly always in the linear part, where
+ * that takes no call: a fifth of what a packet of a known connection costs. The mask is for the verifier, which needs a bound.
+ */
+#define PACKET_DEEPEST 0xfff
+
+static __always_inline long packet_load(struct __sk_buff *skb, __u32 offset, void *to, const __u32 size)
+{
+	void *end = (void *)(long)skb->data_end, *from = (void *)(long)skb->data + (offset & PACKET_DEEPEST);
+
+	if (offset <= PACKET_DEEPEST && from + size <= end) {
+		__builtin_memcpy(to, from, size);
+		return 0;
+	}
+	return bpf_skb_load_bytes(skb, offset, to, size);
+}
 
 static __always_inline void addr_from_v4(struct dnet_addr *addr, __be32 v4)
 {
@@ -124,7 +141,7 @@ static __always_inline enum dnet_reason parse_transport(struct __sk_buff *skb, _
 	case IPPROTO_TCP: {
 		struct { __be16 src, dst; __be32 seq, ack; __u8 data_offset, flags; } tcp;
 
-		if (bpf_skb_load_bytes(skb, offset, &tcp, 14) < 0)
+		if (packet_load(skb, offset, &tcp, 14) < 0)
 			return DNET_REASON_MALFORMED;
 		if ((tcp.data_offset >> 4) < 5)
 			return DNET_REASON_MALFORMED;
@@ -140,7 +157,7 @@ static __always_inline enum dnet_reason parse_transport(struct __sk_buff *skb, _
 	case IPPROTO_SCTP_: {
 		struct { __be16 src, dst; __be32 rest; } ports;
 
-		if (bpf_skb_load_bytes(skb, offset, &ports, sizeof(ports)) < 0)
+		if (packet_load(skb, offset, &ports, sizeof(ports)) < 0)
 			return DNET_REASON_MALFORMED;
 		packet->src_port_be = ports.src;
 		packet->dst_port_be = ports.dst;
@@ -194,7 +211,7 @@ static __always_inline enum dnet_reason parse_v4(struct __sk_buff *skb, __u32 of
 	__u32 header;
 	__u16 fragment;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0)
+	if (packet_load(skb, offset, &ip, sizeof(ip)) < 0)
 		return DNET_REASON_MALFORMED;
 	header = ip.ihl * 4;
 	if (ip.version != 4 || header < sizeof(ip) || bpf_ntohs(ip.tot_len) < header)
@@ -228,7 +245,7 @@ static __always_inline enum dnet_reason parse_v6(struct __sk_buff *skb, __u32 of
 	struct ipv6hdr ip;
 	__u8 next;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0 || ip.version != 6)
+	if (packet_load(skb, offset, &ip, sizeof(ip)) < 0 || ip.version != 6)
 		return DNET_REASON_MALFORMED;
 	__builtin_memcpy(&packet->src, &ip.saddr, sizeof(packet->src));
 	__builtin_memcpy(&packet->dst, &ip.daddr, sizeof(packet->dst));
@@ -289,7 +306,7 @@ __noinline int parse_packet(struct __sk_buff *skb, struct packet *packet)
 
 	if (!packet)
 		return DNET_REASON_MALFORMED;
-	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) < 0)
+	if (packet_load(skb, 0, &eth, sizeof(eth)) < 0)
 		return DNET_REASON_MALFORMED;
 	__builtin_memcpy(packet->mac_dst, eth.h_dest, 6);
 	__builtin_memcpy(packet->mac_src, eth.h_source, 6);

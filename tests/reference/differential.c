@@ -159,7 +159,8 @@ static void ask_attached(struct run *run, const struct reference_packet *packet,
 		ask_passed(run, packet, expected, hits, ret);
 	if ((answer == TC_ACT_SHOT) != (ret->verdict == DNET_DENY) || (answer != TC_ACT_SHOT && answer != TC_ACT_UNSPEC))
 		snprintf(ret->problem, sizeof(ret->problem), "the program returned %d", answer);
-	if (ret->verdict == DNET_PASS && ret->reason == expected->reason && !ret->problem[0] && run->packets % FOLLOW_EACH == 0 && is_tracked(run, packet))
+	if (run->packets % FOLLOW_EACH == 0 && is_tracked(run, packet) && ret->verdict == DNET_PASS && ret->reason == expected->reason &&
+	    !ret->problem[0])
 		follow_flow(run->bed, packet, expected, frame, ret->problem, sizeof(ret->problem));
 	tracked = is_tracked(run, packet);
 	if (take_flow(run, frame) != (tracked && ret->verdict != DNET_DENY) && !ret->problem[0])

@@ -143,14 +143,15 @@ static bool is_paired(uint8_t proto, uint8_t type)
  * new flow's; of the answers tests/packet knows echo replies alone. */
 static bool is_question(bool v6, uint8_t proto, uint8_t type)
 {
+	static const uint8_t extensions[] = { 0, 43, 44, 51, 59, 60, 135, 139, 140, 253, 254 };
+
 	if (proto == (v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6) || proto == IPPROTO_IGMP)
 		return false;
 	if (proto == IPPROTO_ICMP)
 		return type != 3 && type != 4 && type != 5 && (type < 9 || type > 12) && type != 14 && type != 16 && type != 18 && type != 129;
 	if (proto == IPPROTO_ICMPV6)
 		return type >= 128 && (type < 130 || type > 153 || type == 139 || type == 140);
-	return !v6 || (proto != 0 && proto != 43 && proto != 44 && proto != 51 && proto != 59 && proto != 60 && proto != 135 && proto != 139 && proto != 140 &&
-		       proto != 253 && proto != 254);
+	return !v6 || !memchr(extensions, proto, sizeof(extensions));
 }
 
 static void choose_protocol(struct random *random, const struct packet_source *source, bool v6, struct reference_packet *packet)

@@ -139,6 +139,7 @@ static const struct {
 	{ "udp outside -> audited:1", "would_deny default_denied file quiet/default audited ingress", "policy.yaml:19" },
 	{ "udp outside -> free:1", "pass unselected   / free ingress", "" },
 	{ "udp 203.0.113.66 -> free:1", "deny policy_denied host host/dropped free ingress", "policy.yaml:5" },
+	{ "udp 203.0.113.66 -> audited:1", "deny policy_denied host host/dropped audited ingress", "policy.yaml:5" },
 	{ "tcp host -> narrow:22", "pass policy_allowed labels labels/- narrow ingress", NULL },
 	{ "tcp outside -> narrow:22", "deny default_denied labels labels/default narrow ingress", "" },
 	{ "tcp host -> broken:22", "deny policy_invalid   / broken ingress", "" },

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/state.h"
+#include "explain/explanation.h"
 
 struct names {
 	const char *container, *service, *network, *policies, *interface;
@@ -96,7 +97,7 @@ void events_report(void *context, const struct dnet_event *event)
 				       &daemon->rule_names[event->rule_counter] : NULL;
 	struct event_record record = {};
 	struct names names;
-	char origin[256];
+	char origin[256], policy[256];
 
 	find_names(daemon, event, &names);
 	record.time_unix_ns = unix_time(event->time_ns);
@@ -128,7 +129,7 @@ void events_report(void *context, const struct dnet_event *event)
 		record.origin = origin_text(&rule->rule->origin, origin, sizeof(origin));
 	} else if (event->reason == DNET_REASON_DEFAULT_DENIED || event->reason == DNET_REASON_FLOW_REVOKED) {
 		/* No rule matched: what denies is the end of the list. */
-		record.policy = event->layer == DNET_LAYER_LABELS ? "labels" : names.policies;
+		record.policy = explain_default_policy(names.policies, event->layer, policy, sizeof(policy));
 		record.rule = "default";
 	} else if (event->reason == DNET_REASON_POLICY_INVALID) {
 		record.policy = "labels";

@@ -47,23 +47,28 @@ struct answer {
 	char policy[256], name[64], origin[EXPLAIN_ORIGIN_SIZE];
 };
 
+const char *explain_default_policy(const char *names, enum dnet_layer layer, char *buffer, size_t size)
+{
+	const char *tail;
+
+	snprintf(buffer, size, "%s", layer == DNET_LAYER_LABELS ? "labels" : names ? names : "");
+	tail = layer == DNET_LAYER_LABELS ? NULL : strrchr(buffer, ',');
+	if (tail && strcmp(tail, ",labels") == 0)
+		buffer[tail - buffer] = '\0';
+	if (!*buffer)
+		snprintf(buffer, size, "defaults");
+	return buffer;
+}
+
 /* The end of a list has no line of its own: the policies that made the list are named, and one alone is pointed at. */
 static void name_default(const struct explain_world *world, const struct explain_end *end, enum dnet_layer layer, struct answer *answer)
 {
-	const char *names = end->verdict->policies ? end->verdict->policies : "", *tail;
 	const struct policy *policy;
 
 	snprintf(answer->name, sizeof(answer->name), "default");
-	if (layer == DNET_LAYER_LABELS) {
-		snprintf(answer->policy, sizeof(answer->policy), "labels");
+	explain_default_policy(end->verdict->policies, layer, answer->policy, sizeof(answer->policy));
+	if (layer == DNET_LAYER_LABELS)
 		return;
-	}
-	snprintf(answer->policy, sizeof(answer->policy), "%s", names);
-	tail = strrchr(answer->policy, ',');
-	if (tail && strcmp(tail, ",labels") == 0)
-		answer->policy[tail - answer->policy] = '\0';
-	if (!*answer->policy)
-		snprintf(answer->policy, sizeof(answer->policy), "defaults");
 	policy = strchr(answer->policy, ',') ? NULL : policy_set_policy(world->policies, answer->policy);
 	if (policy)
 		explain_origin(&policy->origin, answer->origin);

@@ -25,6 +25,9 @@ const char *explain_layer_name(enum dnet_layer layer);
 #define EXPLAIN_ORIGIN_SIZE 512
 const char *explain_origin(const struct origin *origin, char *buffer);
 
+/* Whose is the end of a layer's list? @names: of the policies that select the container, "labels" last. Returns @buffer. */
+const char *explain_default_policy(const char *names, enum dnet_layer layer, char *buffer, size_t size);
+
 /* notes.c: sentences about what Docker itself, or the lack of an interface, does with this packet. */
 void explain_notes(const struct explain_world *world, const struct explain_packet *packet, json_t *notes);
 

@@ -89,8 +89,11 @@ static uint32_t selector_of(const struct explain_packet *packet)
 	return DNET_SELECTOR(packet->proto, 0);
 }
 
-static enum dnet_verdict verdict_of(const struct explain_world *world, const struct explain_end *end, enum dnet_reason reason)
+static enum dnet_verdict verdict_of(const struct explain_world *world, const struct explain_end *end,
+				    const struct explain_judgement *judgement)
 {
+	enum dnet_reason reason = judgement->reason;
+
 	switch (dnet_reason_class(reason)) {
 	case DNET_CLASS_PASS:
 		return DNET_PASS;
@@ -99,8 +102,11 @@ static enum dnet_verdict verdict_of(const struct explain_world *world, const str
 	case DNET_CLASS_DENY:
 		break;
 	}
-	return end->verdict->audit && reason != DNET_REASON_UNKNOWN_ENDPOINT && reason != DNET_REASON_POLICY_INVALID ? DNET_WOULD_DENY :
-														       DNET_DENY;
+	/* What the host's rules deny no container's mode lifts, nor what no policy decided. */
+	if (!end->verdict->audit || reason == DNET_REASON_UNKNOWN_ENDPOINT || reason == DNET_REASON_POLICY_INVALID ||
+	    (judgement->asked && judgement->layer == DNET_LAYER_HOST))
+		return DNET_DENY;
+	return DNET_WOULD_DENY;
 }
 
 static int judge(void *context, const struct explain_packet *packet, const struct explain_end *end, enum dnet_direction direction,
@@ -128,7 +134,7 @@ static int judge(void *context, const struct explain_packet *packet, const struc
 		ret->layer = answer.layer;
 		memcpy(ret->rule, answer.rule, sizeof(ret->rule));
 	}
-	ret->verdict = verdict_of(&offline->world, end, ret->reason);
+	ret->verdict = verdict_of(&offline->world, end, ret);
 	return 0;
 }
 
