@@ -110,7 +110,7 @@ int bench_curves(void)
 			return r;
 		print(&rounds[i]);
 	}
-	printf("  Rules that match have a prefix as their peer, and so have all others, each its own. A rule more is a bit more: rows are read\n"
-	       "  64 rules at a time, up to the first match. Sources of a set are spread over all of it, so the caches miss.\n");
+	printf("  Every rule has a prefix as its peer, or the set. Rows are read 64 rules at a time, up to the first match. Packets to all\n"
+	       "  containers, or from all of a large set, read memory that no cache has: that is what these ratios are.\n");
 	return 0;
 }

@@ -105,8 +105,8 @@ int bench_memory(const char *program)
 	if (r < 0)
 		return r;
 	printf("\nDaemon: median of %d interleaved rounds; MiB, ms (min..max)\n", ROUNDS);
-	printf("  %-12s %10s %10s %14s %14s %10s  %-20s %10s  %-20s\n", "containers", "resident", "of it own", "of it mapped", "kernel's maps", "", "run to status",
-	       "", "run to all enforced");
+	printf("  %-12s %10s %10s %14s %14s %10s  %-20s %10s  %-20s\n", "containers", "resident", "of it own", "of it mapped", "kernel's maps",
+	       "", "run to status", "", "run to all enforced");
 	for (size_t k = 0; k < COUNTS; k++) {
 		printf("  %-12d %10.1f %10.1f %14.1f %14.1f ", rounds[k].endpoints, series_part(&rounds[k].resident, 0.5),
 		       series_part(&rounds[k].anonymous, 0.5), series_part(&rounds[k].mapped, 0.5), series_part(&rounds[k].maps, 0.5));
@@ -114,6 +114,6 @@ int bench_memory(const char *program)
 		series_print(&rounds[k].enforced, 10, 0);
 		printf("\n");
 	}
-	printf("  Mapped: those pages of the kernel's maps that the daemon has touched; the rest is program text and libraries.\n");
+	printf("  Mapped: tables of the kernel's, which the daemon sees as its memory; the rest is program text and libraries.\n");
 	return 0;
 }

@@ -464,8 +464,8 @@ static void print(const struct reload_round *rounds)
 		series_print(&rounds[k].start_wall, 8, 1);
 		printf("\n");
 	}
-	printf("  Mapped: pages of the kernel's own tables, which the daemon sees. Daemon's time: of the thread that reconciles, for all that a start\n"
-	       "  brings about (the interface appears, joins, goes up, is attached); the attaching has a thread of its own.\n");
+	printf("  Mapped: tables of the kernel's, which the daemon sees as its memory. Daemon's time: of the thread that reconciles, for all that a\n"
+	       "  start brings about (the interface appears, joins, goes up, is attached); the attaching has a thread of its own.\n");
 }
 
 int bench_reload(const char *program)

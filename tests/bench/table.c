@@ -102,7 +102,7 @@ int bench_sets(void)
 		return r;
 	printf("\nSets: ms, median and min..max of %d interleaved rounds (the swap: of %d)\n", ROUNDS, ROUNDS * SWAPS);
 	printf("  %-26s %10s %6s  %-14s %6s  %-14s %6s  %-14s %6s  %-14s\n", "", "bytes", "", "read the file", "", "build", "", "install", "",
-	       "of it the swap");
+	       "a swap alone");
 	for (size_t k = 0; k < TABLES; k++) {
 		const struct series *columns[] = { &rounds[k].parse, &rounds[k].build, &rounds[k].install, &rounds[k].swap };
 
@@ -111,6 +111,6 @@ int bench_sets(void)
 			series_print(columns[i], 6, 1);
 		printf("\n");
 	}
-	printf("  Install: the kernel's map is made, filled and entered. The swap is one pointer; then the kernel waits for a grace period.\n");
+	printf("  Install: the map is made, filled and entered. The swap is one pointer; its time is the kernel waiting for a grace period.\n");
 	return 0;
 }

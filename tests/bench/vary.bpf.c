@@ -15,7 +15,7 @@
 
 #include <dnetbpf/limits.h>
 
-#include "../tests/bench/vary.h"
+#include "vary.h"
 
 char _license[] SEC("license") = "GPL";
 

@@ -130,9 +130,9 @@ int bench_verifier(void)
 		r = place_run("verifier", 30, body, round);
 	if (r < 0)
 		return r;
-	printf("\nVerifier: of each program, median and min..max of %d loads; all of them with their maps ", ROUNDS);
-	series_print(&round->whole, 0, 0);
-	printf("ms\n  %-24s %12s %12s %10s %9s %12s %6s  %s\n", "", "instructions", "followed", "of a limit", "headroom", "machine code", "",
+	printf("\nVerifier: of each program, median and min..max of %d loads; all of them with their maps: %.0f ms\n", ROUNDS,
+	       series_part(&round->whole, 0.5));
+	printf("  %-24s %12s %12s %10s %9s %12s %6s  %s\n", "", "instructions", "followed", "of a limit", "headroom", "machine code", "",
 	       "ms in the verifier");
 	for (size_t i = 0; i < round->count; i++) {
 		const struct verified *verified = &round->programs[i];
