@@ -183,13 +183,16 @@ def test_explain_is_what_happens(docker, daemon, attach):
     for source, target, proto, port, rule, verdict in CONNECTIONS:
         packet = f"{proto} {names[source]} -> {names[target]}" + (f":{port}" if port else "")
         explained = daemon.json("policy explain", packet)
-        rules = {layer["rule"] for check in explained["checks"] for layer in check["layers"]} if verdict == "pass" else {explained["rule"]}
+        rules = {explained["rule"]}
+        if verdict == "pass":
+            rules = {layer["rule"] for check in explained["checks"] for layer in check["layers"]}
         assert explained["verdict"] == verdict and (rule is None or rule in rules), f"{packet}: {explained}"
         after = daemon.mark()
         answer = places[source].try_proto(proto, addresses[target], port, 8000 if verdict == "pass" else DENY_MS)
         assert answer == ("open" if verdict == "pass" else "timeout"), f"{packet}: {answer}"
         if verdict == "deny":
-            event = daemon.expect_event(after, verdict="deny", src=addresses[source], dst=addresses[target], dst_port=port, proto=proto)
+            event = daemon.expect_event(after, verdict="deny", src=addresses[source], dst=addresses[target], dst_port=port,
+                                        proto=proto)
             for key in ("container", "direction", "network", "reason", "policy", "rule"):
                 assert event[key] == explained[key], f"{packet}: {key}: {event} {explained}"
             if rule != "default":  # the end of a list has no line of its own

@@ -294,7 +294,8 @@ static int mode_programs(const struct words *words)
 static const struct mode modes[] = {
 	{ "sniff", "INTERFACE: a line for each marked datagram and TCP SYN that comes in", mode_sniff },
 	{ "spoof", "INTERFACE from= from-mac= to= to-mac= [port=] [count=] [tag=] [arp=1]: raw frames", mode_spoof },
-	{ "hail", "INTERFACE from-mac= [cpu=] [gap=US] [first=PORT] [span=PORTS] TAG,FROM,TO,TO-MAC,PORT[,FROM-PORT]...: until stopped", mode_hail },
+	{ "hail", "INTERFACE from-mac= [cpu=] [gap=US] [first=PORT] [span=PORTS] TAG,FROM,TO,TO-MAC,PORT[,FROM-PORT]...: UDP until stopped",
+	  mode_hail },
 	{ "programs", "TCX programs of the interfaces here", mode_programs },
 	{ NULL, NULL, NULL },
 };

@@ -119,8 +119,8 @@ def test_peer(scene, name):
             if passes:
                 assert datagram.arrives(5), f"{source} {own} to {target} {to}: {s.daemon.events()[after:]}"
                 return
-            s.daemon.expect_event(after, verdict="deny", reason="default_denied", container=peer.select, network=peer.network, src=own,
-                                  dst=to, dst_port=180, direction="egress" if egress else "ingress")
+            s.daemon.expect_event(after, verdict="deny", reason="default_denied", container=peer.select, network=peer.network,
+                                  src=own, dst=to, dst_port=180, direction="egress" if egress else "ingress")
             assert not datagram.arrives(0), f"{source} {own} to {target} {to} arrived"
         finally:
             datagram.close()
@@ -150,12 +150,13 @@ def test_peer_multicast(scene):
         for name, place in (("mon", mon), ("free", free)):
             own = {"from": world.address(name, family=family), "from-mac": place.mac("to-front"), "count": 2}
             place.spoof("to-front", to=group, to_mac=group_mac, port=5353, tag=f"group-{name}-{family}", **own)
-            for what, to, mac, port in (("port", group, group_mac, 5354), ("one", world.address("web", family=family), to_mac, 5353)):
+            one = world.address("web", family=family)
+            for what, to, mac, port in (("port", group, group_mac, 5354), ("one", one, to_mac, 5353)):
                 after = s.daemon.mark()
                 place.spoof("to-front", to=to, to_mac=mac, port=port, tag=f"{what}-{name}-{family}", **own)
                 # mon's own egress stops it, or web's ingress what free sends.
-                s.daemon.expect_event(after, container="mon" if name == "mon" else "web", verdict="deny", reason="default_denied", dst=to,
-                                      dst_port=port, src=world.address(name, family=family))
+                s.daemon.expect_event(after, container="mon" if name == "mon" else "web", verdict="deny",
+                                      reason="default_denied", dst=to, dst_port=port, src=own["from"])
     wait_until(lambda: sniffer.count("group-*") == 8, lambda: f"eight datagrams to groups: {sniffer.packets()}")
     assert sniffer.count("one-*") == 0 and sniffer.count("port-*") == 0, sniffer.packets()
     sniffer.stop()

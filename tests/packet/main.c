@@ -51,6 +51,7 @@ int main(void)
 	for (size_t i = 0; i < COUNT(tables); i++)
 		run_table(&world, tables[i]);
 	run_loops(&world);
+	run_switch(&world);
 	run_wire(&world);
 	check_reasons();
 	world_close(&world);

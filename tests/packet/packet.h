@@ -155,6 +155,8 @@ extern const struct case_table policy_cases, label_cases, peer_cases, scope_case
 
 /* --- loops.c: what is more than a list of packets */
 void run_loops(struct world *world);
+/* --- switch.c: two policies at once */
+void run_switch(struct world *world);
 /* --- wire.c: what only a frame on a wire shows */
 void run_wire(struct world *world);
 

@@ -53,6 +53,16 @@ static const struct { const char *name, *text; } policies[] = {
 	{ "web-any", WEB(INGRESS("allow from any as all") EGRESS("allow to any as all")) },
 	{ "web-open-failure", "defaults: { on-failure: open }\n" WEB("    ingress: []\n    egress: []\n") },
 	{ "web-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any as public", "deny 81/tcp from any as no") EGRESS()) },
+	{ "switch-a", "host: { rules: [ \"deny 81/udp from any as h\" ] }\n"
+		      "sets: { one: [ 192.0.2.9, \"2001:db8::9\" ], two: [ 192.0.2.66, \"2001:db8::66\" ] }\n"
+		      WEB(INGRESS("allow 83/udp from 192.0.2.9 as a", "allow 84/udp from 192.0.2.66 as b", "deny 85/udp from any as c",
+				  "allow 86/udp from any as d", "allow 87/udp from set:one as e", "allow 89/udp from set:two as f",
+				  "allow 91/udp from outside as g", "allow 92/udp from container:db as h", "allow 81/udp from any as i")) },
+	{ "switch-b", "host: { rules: [ \"deny 82/udp from any as h\" ] }\n"
+		      "sets: { two: [ 192.0.2.9, \"2001:db8::9\" ], one: [ 192.0.2.66, \"2001:db8::66\" ] }\n"
+		      WEB(INGRESS("allow 84/udp from 192.0.2.66 as a", "allow 83/udp from 192.0.2.9 as b", "allow 86/udp from any as c",
+				  "deny 85/udp from any as d", "allow 89/udp from set:one as e", "allow 87/udp from set:two as f",
+				  "allow 92/udp from container:db as g", "allow 91/udp from outside as h", "allow 82/udp from any as i")) },
 	{ "order", WEB(INGRESS("deny 80/tcp from 192.0.2.66 as first", "allow 80/tcp from 192.0.2.0/24 as second",
 			       "deny 80/tcp from outside as third", "allow 80-90/tcp from any as fourth")) },
 	{ "ports", WEB(INGRESS("allow 1/tcp from any as lowest", "allow 65535/tcp from any as highest", "allow 100-200/tcp from any as range",
