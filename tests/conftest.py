@@ -36,10 +36,10 @@ def session():
     session = Session()
     session.figures = FIGURES
     session.dnetbpf = os.path.abspath(os.environ.get("DNETBPF") or os.path.join(ROOT, "build", "dnetbpf"))
-    for tool in ("netprobe", "packetprobe"):
+    for tool in ("netprobe", "packetprobe", "limitprobe"):
         path = os.path.join(session.directory, tool)
         run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-static", "-o", path,
-            os.path.join(HERE, "lib", tool + ".c"), timeout=60)
+            "-I", os.path.join(ROOT, "include"), os.path.join(HERE, "lib", tool + ".c"), timeout=60)
         setattr(session, tool, path)
     yield session
     session.close()
