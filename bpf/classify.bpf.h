@@ -41,14 +41,7 @@ struct question {
 	__u32 peer_set_class;		/* valid with set_known */
 	__u32 ruleset[DNET_LAYERS];	/* index over all arenas, 0: the layer does not govern */
 	__u32 rule[DNET_LAYERS];	/* entry in `rules` that answered, or DNET_NO_RULE */
-	union {
-		__u32 row[ROW_COUNT];	/* of the ruleset at work; not a local variable, whose values the verifier would follow */
-		struct {		/* afterwards, of the limits of the rules, see limits_walk() */
-			__u32 counted[DNET_FLOW_LIMITS];
-			__u32 packets_limit[DNET_FLOW_LIMITS];
-			__u32 stop;	/* which of them refused, counted through; LIMIT_STEPS: none */
-		};
-	};
+	__u32 row[ROW_COUNT];		/* of the ruleset at work; not a local variable, whose values the verifier would follow */
 };
 
 /* Index of the lowest set bit of @word, which is not 0. Leiserson, Prokop, Randall, "Using de Bruijn sequences to index a 1

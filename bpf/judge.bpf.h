@@ -10,7 +10,6 @@
 #include "flow.bpf.h"
 #include "fragment.bpf.h"
 #include "guard.bpf.h"
-#include "limit.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "policy.bpf.h"
@@ -80,9 +79,7 @@ static __always_inline bool audited(const struct run *run, enum dnet_reason reas
 	if (!(run->endpoint->flags & DNET_ENDPOINT_AUDIT) || (run->asked && run->question.layer == DNET_LAYER_HOST))
 		return false;
 	return reason == DNET_REASON_POLICY_DENIED || reason == DNET_REASON_DEFAULT_DENIED || reason == DNET_REASON_FLOW_REVOKED ||
-	       reason == DNET_REASON_NO_FLOW || reason == DNET_REASON_ICMP_UNRELATED || reason == DNET_REASON_ETHERTYPE ||
-	       reason == DNET_REASON_RATE_LIMITED || reason == DNET_REASON_TOO_MANY_CONNECTIONS || reason == DNET_REASON_PACKET_RATE ||
-	       reason == DNET_REASON_LIMIT_TABLE_FULL;
+	       reason == DNET_REASON_NO_FLOW || reason == DNET_REASON_ICMP_UNRELATED || reason == DNET_REASON_ETHERTYPE;
 }
 
 /* Ask the endpoint's policy about a flow. @initiated_here: this endpoint began it (its egress rules answer), else its
@@ -132,83 +129,24 @@ static __noinline struct dnet_flow *find_flow(const struct packet *packet, __u32
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
-/* Enter a connection. Whether it stands then, here or because another CPU was faster, find_flow() says. */
-static __noinline void make_flow(const struct packet *packet, __u32 selector, __u32 initiator, __u64 now)
+/* @expired: the dead entry of this connection, to be reused in place (the other end must judge anew as well), or NULL. */
+static __noinline struct dnet_flow *make_flow(struct dnet_flow *expired, const struct packet *packet, __u32 selector, __u32 initiator,
+					      __u64 now)
 {
-	struct dnet_state *writable;
+	struct dnet_state *writable = the_state();
 	struct dnet_flow_key key;
 	struct dnet_flow fresh;
 
-	flow_begin(&fresh, selector, initiator, now);
+	if (expired) {
+		flow_begin(expired, selector, initiator, now);
+		return expired;
+	}
 	packet_flow_key(packet, &key);
-	if (bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST) != 0)
-		return;
-	writable = the_state();
-	if (writable)
+	flow_begin(&fresh, selector, initiator, now);
+	if (bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST) == 0 && writable)
 		__sync_fetch_and_add(&writable->flow_inserts, 1);
-}
-
-/* Does a packet go on that a limit refuses? Audit reports and passes it; on-failure: open passes when the table is full. */
-static __always_inline bool limit_passes(struct run *run, enum dnet_reason reason)
-{
-	run->would = audited(run, reason);
-	return run->would || (reason == DNET_REASON_LIMIT_TABLE_FULL && run->endpoint->flags & DNET_ENDPOINT_FAIL_OPEN);
-}
-
-/* The `packets` limits that a connection's end has, asked for a packet of its initiator. DNET_REASON_ESTABLISHED, or why not. */
-static __always_inline enum dnet_reason judge_rate(struct run *run, const __u32 packets_limit[DNET_FLOW_LIMITS], const bool commit)
-{
-	if (!packets_limit[0] && !packets_limit[1])
-		return DNET_REASON_ESTABLISHED;
-	return packets_ask(packets_limit[0], packets_limit[1], run->direction == DNET_EGRESS ? &run->packet.dst : &run->packet.src,
-			   run->endpoint->id, commit ? BUCKET_CHARGE : BUCKET_ASK);
-}
-
-/*
- * The limits of the rules that allow it. A packet that the limits refuse is charged nothing. @fresh: a connection that begins, or that
- * only the other end has judged yet. 0, or why not; either way the question holds what the end is to remember.
- */
-static __always_inline enum dnet_reason judge_limits(struct run *run, bool fresh, bool from_initiator, const bool commit)
-{
-	struct question *question = &run->question;
-	__u32 id = run->endpoint->id, packet = from_initiator ? LIMITS_PACKET : 0;
-	enum dnet_reason reason;
-
-	if (!fresh) {
-		limits_walk(question, id, LIMITS_NOTE);
-		reason = from_initiator ? judge_rate(run, question->packets_limit, commit) : DNET_REASON_ESTABLISHED;
-		return reason == DNET_REASON_ESTABLISHED ? 0 : reason;
-	}
-	reason = limits_walk(question, id, packet | (commit ? LIMITS_CHARGE : LIMITS_ASK));
-	if (reason && commit) {
-		limits_walk(question, id, packet | LIMITS_UNDO);
-		/* Under audit it goes on, and meets its `packets` limits, which may come after the one that refused. */
-		limits_walk(question, id, LIMITS_NOTE);
-	}
-	return reason;
-}
-
-/*
- * Enter at this end of a connection what was found: the question's answer and its limits. Then account the packet. A function of its own
- * for the stack's sake, see decide().
- */
-static __noinline void flow_settle(struct dnet_flow *flow, const struct run *run, __u32 sender, __u32 generation, __u64 now)
-{
-	const struct question *question = &run->question;
-	__u32 own = run->direction == DNET_EGRESS ? sender : !sender;
-	struct dnet_flow_end *end = &flow->end[own & 1];
-
-	end->origin_ifindex = flow->initiator == own ? 0 : question->origin_ifindex;
-	end->origin_bridged = flow->initiator != own && question->origin_bridged;
-	end->endpoint_id = run->endpoint->id;
-	end->generation = generation;
-	for (int i = 0; i < DNET_FLOW_LIMITS; i++) {
-		end->packets_limit[i] = question->packets_limit[i];
-		/* The old place is given back after the new one was taken: counted twice for a moment rather than not at all. */
-		if (end->counted[i] || question->counted[i])
-			count_give_back(__sync_lock_test_and_set(&end->counted[i], question->counted[i]));
-	}
-	flow_heard(flow, &run->packet, sender, now);
+	/* Inserted, or lost to another CPU that inserted the same: look again. */
+	return bpf_map_lookup_elem(&flows, &key);
 }
 
 /* With @commit the connection is entered and accounted; without, nothing is touched. */
@@ -217,11 +155,11 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 {
 	const struct packet *packet = &run->packet;
 	const struct dnet_endpoint *endpoint = run->endpoint;
-	bool egress = run->direction == DNET_EGRESS, known, mine = false, bridged = false, fresh = false;
+	bool egress = run->direction == DNET_EGRESS, known, mine = false, bridged = false;
 	bool begins = packet->proto != IPPROTO_TCP ||
 		      (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	__u32 generation, arena, sender, own, initiator, selector = packet->selector, origin = DNET_ORIGIN_UNKNOWN;
-	enum dnet_reason reason, limited = 0;
+	enum dnet_reason reason;
 	struct dnet_flow *flow;
 	struct dnet_flow_end *end;
 
@@ -243,21 +181,13 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		known = false;
 
 	if (known) {
-		if (commit && flow->state == DNET_FLOW_CLOSING)
-			flow_revive(flow, packet, sender, generation);
 		end = &flow->end[own & 1];
 		mine = end->endpoint_id == endpoint->id;
 		/* A connection that we met in its middle is judged once more when a packet shows where it comes from. */
 		if (mine && end->generation == generation && (egress || end->origin_ifindex != DNET_ORIGIN_UNKNOWN)) {
-			reason = DNET_REASON_ESTABLISHED;
-			if (sender == flow->initiator) {
-				reason = judge_rate(run, end->packets_limit, commit);
-				if (reason != DNET_REASON_ESTABLISHED && !limit_passes(run, reason))
-					return reason;
-			}
 			if (commit)
 				flow_heard(flow, packet, sender, now);
-			return reason;
+			return DNET_REASON_ESTABLISHED;
 		}
 		/* Judge again what was judged, or judge at this end what the other end let pass: as the flow began. */
 		initiator = flow->initiator;
@@ -285,46 +215,24 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		run->would = audited(run, reason);
 		if (!run->would)
 			return reason;
-		run->question.counted[0] = run->question.counted[1] = 0;
-		run->question.packets_limit[0] = run->question.packets_limit[1] = 0;
-	} else {
-		/* Nobody pays twice, nor for a connection that is older than our presence. */
-		fresh = !mine && (known || begins);
-		/* One that is over counts no more, also when nobody has noticed yet. */
-		if (commit && !known && flow && flow_expired(flow, packet->proto, current, now))
-			flow_give_back(flow);
-		limited = judge_limits(run, fresh, sender == initiator, commit);
-		/* Which explain cannot do, but has to foresee. */
-		if (!commit && limited == DNET_REASON_TOO_MANY_CONNECTIONS && !known && flow && flow->end[own & 1].counted[0] &&
-		    flow_expired(flow, packet->proto, current, now))
-			limited = 0;
-		if (limited && !limit_passes(run, limited))
-			return limited;
-		if (commit && !fresh && !(known && flow->state == DNET_FLOW_CLOSING))
-			limits_walk(&run->question, endpoint->id, LIMITS_COUNT);
-		reason = limited ? limited : mine ? DNET_REASON_ESTABLISHED : reason;
+	} else if (mine) {
+		reason = DNET_REASON_ESTABLISHED;
 	}
 	if (!commit)
 		return reason;
 	if (!known) {
-		if (flow) {
-			/* Reused in place: the other end must judge anew as well. */
-			flow_give_back(flow);
-			flow_begin(flow, selector, initiator, now);
-		} else {
-			make_flow(packet, selector, initiator, now);
-			flow = find_flow(packet, &sender);
-		}
+		flow = make_flow(flow, packet, selector, initiator, now);
 		if (!flow) {
-			if (fresh && !limited)
-				limits_walk(&run->question, endpoint->id, LIMITS_UNDO | (sender == initiator ? LIMITS_PACKET : 0));
-			count_give_back(run->question.counted[0]);
-			count_give_back(run->question.counted[1]);
 			run->would = false;
 			return DNET_REASON_FLOW_TABLE_FULL;
 		}
 	}
-	flow_settle(flow, run, sender, generation, now);
+	end = &flow->end[own & 1];
+	end->origin_ifindex = initiator == own ? 0 : origin;
+	end->origin_bridged = initiator != own && bridged;
+	end->endpoint_id = endpoint->id;
+	end->generation = generation;
+	flow_heard(flow, packet, sender, now);
 	return reason;
 }
 

@@ -11,7 +11,6 @@
 #include <dnetbpf/endpoint.h>
 #include <dnetbpf/event.h>
 #include <dnetbpf/flow.h>
-#include <dnetbpf/limit.h>
 #include <dnetbpf/limits.h>
 #include <dnetbpf/policy.h>
 #include <dnetbpf/set.h>
@@ -96,14 +95,6 @@ struct {
 } rules SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, DNET_ARENAS * DNET_MAX_LIMITS);
-	__type(key, __u32);
-	__type(value, struct dnet_limit);
-} limits SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, DNET_ARENAS * DNET_MAX_PEER_ROWS);
@@ -142,21 +133,6 @@ struct {
 	__type(key, struct dnet_flow_key);
 	__type(value, struct dnet_flow);
 } flows SEC(".maps");
-
-/* Not mmapable: a value with a lock cannot be. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DNET_BUCKET_GROUPS);
-	__type(key, __u32);
-	__type(value, struct dnet_bucket_group);
-} buckets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, DNET_MAX_EXCEEDED);
-	__type(key, struct dnet_exceeded_key);
-	__type(value, __u64);
-} limit_exceeded SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -219,14 +195,5 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } rule_ids SEC(".maps");
-
-/* Which id a limit has, by the hash of its policy's and rule's names and its numbers: a limit that is as it was keeps its buckets. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, DNET_MAX_LIMITS);
-	__type(key, __u64);
-	__type(value, __u32);
-} limit_ids SEC(".maps");
 
 #endif

@@ -51,10 +51,3 @@ int dnet_bridge(struct __sk_buff *skb)
 		reason = DNET_REASON_UNKNOWN_ENDPOINT;
 	return leave(skb, &run, reason);
 }
-
-/* Never attached: the user side cannot change a bucket under its lock. cb[0..2] as in count_correct(). */
-SEC("tc")
-int dnet_recount(struct __sk_buff *skb)
-{
-	return count_correct(skb->cb[0], skb->cb[1], skb->cb[2]);
-}

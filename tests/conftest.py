@@ -36,10 +36,10 @@ def session():
     session = Session()
     session.figures = FIGURES
     session.dnetbpf = os.path.abspath(os.environ.get("DNETBPF") or os.path.join(ROOT, "build", "dnetbpf"))
-    for tool in ("netprobe", "packetprobe", "limitprobe"):
+    for tool in ("netprobe", "packetprobe"):
         path = os.path.join(session.directory, tool)
         run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-static", "-o", path,
-            "-I", os.path.join(ROOT, "include"), os.path.join(HERE, "lib", tool + ".c"), timeout=60)
+            os.path.join(HERE, "lib", tool + ".c"), timeout=60)
         setattr(session, tool, path)
     yield session
     session.close()

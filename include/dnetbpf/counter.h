@@ -43,7 +43,7 @@ struct dnet_event_budget {
 };
 DNET_ASSERT_SIZE(struct dnet_event_budget, 24);
 
-/* Map `state`, an array of one. Written by the user side, but for events_lost, flow_inserts and bucket_evictions. */
+/* Map `state`, an array of one. Written by the user side, but for events_lost and flow_inserts. */
 struct dnet_state {
 	__u32 abi_version;
 	__u32 version;		/* the arena in force is version % DNET_ARENAS */
@@ -56,10 +56,8 @@ struct dnet_state {
 	__u64 flow_inserts;	/* entries ever made in `flows` */
 	__u32 next_set_class;	/* classes of sets below it have been given out, see dnetbpf/set.h; at least 1 */
 	__u32 timeout_sec[DNET_TIMEOUT_COUNT];	/* idle times of flows; 0: the standard one of DNET_TIMEOUTS */
-	__u32 next_limit_id;	/* ids of limits below it have been given out; at least 1 */
-	__u64 bucket_seed[2];	/* random, made with the pins: nobody outside can aim at a bucket */
-	__u64 bucket_evictions;	/* written by the kernel side: buckets with debt that were given up for others */
+	__u32 reserved_end;
 };
-DNET_ASSERT_SIZE(struct dnet_state, 112);
+DNET_ASSERT_SIZE(struct dnet_state, 88);
 
 #endif

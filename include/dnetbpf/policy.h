@@ -81,10 +81,8 @@ enum dnet_rule_action {
 struct dnet_rule {
 	__u32 action;
 	__u32 counter;	/* index in `rule_hits`; stable over reloads and restarts */
-	__u32 limit_base;	/* first entry in `limits`, index over all arenas */
-	__u32 limit_count;	/* 0: none; at most DNET_MAX_RULE_LIMITS */
 };
-DNET_ASSERT_SIZE(struct dnet_rule, 16);
+DNET_ASSERT_SIZE(struct dnet_rule, 8);
 
 enum dnet_peer_kind {
 	DNET_PEER_KIND_ENDPOINT = 0,	/* id: of the endpoint */

@@ -148,16 +148,6 @@ int crowd_make(struct crowd *crowd, size_t count, struct error *error)
 	return 0;
 }
 
-/* No policy of the bench has limits. */
-uint32_t crowd_limit(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
-{
-	(void)context;
-	(void)policy;
-	(void)rule;
-	(void)limit;
-	return 0;
-}
-
 uint32_t crowd_counter(void *context, const char *policy, const struct rule *rule)
 {
 	uint32_t *counter = context;
@@ -202,7 +192,7 @@ static int compile(struct lab *lab, struct error *error)
 	_cleanup_(compilation_clear) struct compilation compilation = {};
 	const struct lab_config *config = &lab->config;
 	_cleanup_free_ char *text = write_policies(config);
-	struct compile_input input = { .policies = &compilation.policies, .counter = crowd_counter, .limit = crowd_limit };
+	struct compile_input input = { .policies = &compilation.policies, .counter = crowd_counter };
 	uint32_t counter = 0, next_class = 1;
 	int r;
 

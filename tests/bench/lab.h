@@ -60,7 +60,6 @@ int crowd_make(struct crowd *crowd, size_t count, struct error *error);
 void crowd_clear(struct crowd *crowd);
 /* The simplest compile_counter: @context is the last number that was given out. */
 uint32_t crowd_counter(void *context, const char *policy, const struct rule *rule);
-uint32_t crowd_limit(void *context, const char *policy, const struct rule *rule, const struct limit *limit);
 int crowd_install_sets(struct dataplane *dataplane, uint32_t arena, const struct set_classes *sets, uint64_t tag, struct error *error);
 
 /* A file of that many prefixes, one a line. */

@@ -39,7 +39,7 @@ static void check_reasons(void)
 int main(void)
 {
 	const struct case_table *const tables[] = { &policy_cases, &label_cases, &layer_cases, &peer_cases, &scope_cases,
-						    &flow_cases, &guard_cases, &parse_cases, &limit_cases };
+						    &flow_cases, &guard_cases, &parse_cases };
 	struct error error = {};
 	struct world world;
 
@@ -51,7 +51,6 @@ int main(void)
 	for (size_t i = 0; i < COUNT(tables); i++)
 		run_table(&world, tables[i]);
 	run_loops(&world);
-	run_limits(&world);
 	run_switch(&world);
 	run_wire(&world);
 	check_reasons();

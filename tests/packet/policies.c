@@ -131,23 +131,6 @@ static const struct { const char *name, *text; } policies[] = {
 			"      ingress: [ \"allow 80/tcp from any on network:ops as ops\", \"allow 81/tcp from any as all\" ] }\n" },
 	{ "timeouts", "timeouts: { tcp-new: 5s, tcp-established: 100s, tcp-half-closed: 20s, tcp-closed: 3s, udp-new: 4s, udp-established: 7s, icmp: 6s,\n"
 		      "  other: 8s }\n" WEB(INGRESS("allow from any as public") EGRESS()) },
-	{ "rate", WEB(INGRESS("allow 80/tcp, 53/udp from any rate 1/m burst 3 as all", "allow 81/tcp from any rate 1/m per src burst 1 as source",
-			      "allow 82/tcp from any rate 1/m per src/24 burst 1 as net", "allow 83/tcp from any rate 1/m per src/56 burst 1 as site")
-		      EGRESS("allow 443/tcp to any rate 1/m per dst burst 1 as calls")) },
-	{ "rate-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any rate 1/m burst 1 packets 1/m burst 2 as all")) },
-	{ "conns", WEB(INGRESS("allow 80/tcp from any conns 2 as all", "allow 81/tcp from any conns 1 per src as source", "allow 53/udp from any conns 1 as dns",
-			       "allow 83/tcp from any as free")) },
-	{ "conns-moved", WEB(INGRESS("allow 80/tcp from any conns 1 as tighter")) },
-	{ "conns-lifted", WEB(INGRESS("allow 80/tcp from any as all")) },
-	{ "conns-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any conns 1 as all")) },
-	{ "conns-open-failure", "defaults: { on-failure: open }\n" WEB(INGRESS("allow 80/tcp from any conns 2 as all")) },
-	{ "packets", WEB(INGRESS("allow 80/tcp, 53/udp from any packets 1/m burst 3 as all") EGRESS("allow 443/tcp to any packets 1/m per dst burst 2 as calls")) },
-	{ "both", WEB(INGRESS("allow 80/tcp from any rate 1/m burst 4 conns 1 as all", "allow 81/tcp from any conns 2 packets 1/m burst 2 as late")) },
-	{ "limited-pair", WEB(EGRESS("allow 5432/tcp to container:db conns 1 per dst as out"))
-			  "  - name: q\n    select: \"container:db\"\n    ingress: [ \"allow 5432/tcp from container:web rate 1/m burst 2 conns 2 as in\" ]\n    egress: []\n" },
-	{ "limits-on-lab", "version: 1\npolicies:\n  - { name: lab, select: \"network:lab\", ingress: [ \"allow 80/tcp from any rate 1/m burst 3 as file\" ] }\n" },
-	{ "hammer", WEB(INGRESS("allow 80/tcp from any rate 5000/h burst 5000 as rate", "allow 81/tcp from any conns 5000 as conns",
-				"allow 82/udp from any packets 5000/h burst 5000 as packets")) },
 	{ "not-outside", WEB(INGRESS("deny 80/tcp from outside as outside", "allow 80/tcp from any as public")) },
 };
 

@@ -28,26 +28,6 @@ static uint32_t rule_counter(void *context, const char *policy, const struct rul
 	return rule_count++;
 }
 
-/* A limit that is written as it was, in a rule of the same name, keeps its id and with it its buckets. */
-static uint32_t limit_number(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
-{
-	static char names[1024][160];
-	static uint32_t count;
-	char name[160] = "";
-
-	(void)context;
-	snprintf(name, sizeof(name), "%s/%s %d %llu/%llu burst %llu per %d/%u/%u", policy, rule->name, limit->kind,
-		 (unsigned long long)limit->count, (unsigned long long)limit->unit_ns, (unsigned long long)limit->burst, limit->per,
-		 limit->v4_len, limit->v6_len);
-	for (uint32_t i = 0; i < count; i++)
-		if (strcmp(names[i], name) == 0)
-			return i + 1;
-	if (count == COUNT(names))
-		return 0;
-	memcpy(names[count], name, sizeof(name));
-	return ++count;
-}
-
 uint32_t world_rule(const char *name)
 {
 	for (uint32_t i = 0; i < rule_count; i++)
@@ -136,7 +116,7 @@ static bool switch_to(struct world *world, const struct policy_set *policies, st
 	struct compile_endpoint endpoints[WORLD_SLOTS] = {};
 	struct compile_verdict verdicts[WORLD_SLOTS] = {};
 	struct label_policy labels[WORLD_SLOTS] = {};
-	struct compile_input input = { .arena = arena, .policies = policies, .counter = rule_counter, .limit = limit_number };
+	struct compile_input input = { .arena = arena, .policies = policies, .counter = rule_counter };
 	struct install *install = &world->install[arena];
 	struct compiler *compiler = NULL;
 	int r = -EINVAL;
@@ -156,13 +136,6 @@ static bool switch_to(struct world *world, const struct policy_set *policies, st
 		r = compiler_run(compiler, endpoints, world->live.count, interfaces, WORLD_LINKS, verdicts, error);
 	if (r == 0)
 		r = install_apply(install, world->dataplane, compiler, error);
-	if (r == 0) {
-		struct compiled_tables tables;
-
-		compiler_tables(compiler, &tables);
-		world->limits_in_force = tables.limit_count > 1;
-		world->limited = world->limited || world->limits_in_force;
-	}
 	for (size_t i = 0; i < world->live.count && r == 0; i++)
 		write_endpoint(world, world->live.items[i], &verdicts[i],
 			       guard_flags(world, verdicts, world->live.items[i]->bridge_ifindex), arena, policies);

@@ -437,7 +437,7 @@ static const struct {
 } actions[] = {
 	{ "@policy", act_policy },		/* another policy is loaded */
 	{ "@raise", act_raise },		/* the generation is raised */
-	{ "@wait", act_age },			/* SECONDS go by for flows, fragments and rates */
+	{ "@wait", act_age },			/* SECONDS go by for flows and fragments */
 	{ "@grace", act_grace },		/* the endpoint was adopted while it was running */
 	{ "@grace-over", act_grace_over },
 	{ "@replace", act_replace },		/* another container with the same address */
@@ -447,14 +447,6 @@ static const struct {
 	{ "@no-bounds", act_no_bounds },
 	{ "@no-rules", act_no_rules },
 	{ "@no-sets", act_no_sets },
-	{ "@open", act_open },			/* check: so many connections are counted by all `conns` together */
-	{ "@exceeded", act_exceeded },		/* check: limits have refused so often since the case began */
-	{ "@evicted", act_evicted },		/* check: so many buckets were given up for others */
-	{ "@drift", act_drift },		/* every count becomes N */
-	{ "@fill-counts", act_fill_counts },	/* every place in the table of buckets is a count of somebody's */
-	{ "@fill-rates", act_fill_rates },	/* but for one in each group, which is a rate that has N seconds to go */
-	{ "@sweep", act_sweep },		/* the daemon's; the endpoint named is gone */
-	{ "@lose-flows", act_lose_flows },	/* all connections vanish, and nobody gives back what they count */
 };
 
 static bool run_action(struct world *world, const char *line, char *problem, size_t size)

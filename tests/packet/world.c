@@ -44,9 +44,7 @@ static const char inventory_text[] =
 	"  - { container: trial, interface: trial, network: lab, addresses: [198.18.3.4, 'fd77:4::4'], mac: '02:00:00:00:03:04',\n"
 	"      labels: { dnetbpf.ingress: 'allow 80/tcp from any as own', dnetbpf.mode: audit } }\n"
 	"  - { container: shut, interface: shut, network: lab, addresses: [198.18.3.5, 'fd77:4::5'], mac: '02:00:00:00:03:05',\n"
-	"      labels: { dnetbpf.egress: '' } }\n"
-	"  - { container: tight, interface: tight, network: lab, addresses: [198.18.3.6, 'fd77:4::6'], mac: '02:00:00:00:03:06',\n"
-	"      labels: { dnetbpf.ingress: 'allow 80/tcp from any conns 1 as own' } }\n";
+	"      labels: { dnetbpf.egress: '' } }\n";
 
 /* Beside the endpoints: two ways out, a bridge port that nobody enforces, one that is not identified yet. */
 const char *const world_links[WORLD_LINKS] = { "uplink", "backup", "rogue", "new" };
@@ -248,14 +246,13 @@ void world_reset(struct world *world)
 	map_for_each_key(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), delete_key, &world->dataplane->flows_fd);
 	map_for_each_key(fragments_fd, sizeof(struct dnet_fragment_key), delete_key, &fragments_fd);
 	memset(world->dataplane->event_budgets, 0, WORLD_SLOTS * sizeof(*world->dataplane->event_budgets));
-	limits_reset(world);
 	world_seal(world, false);
 	world_forget_events(world);
 }
 
 static void older(int fd, size_t key_size, size_t time_at, uint64_t age_ns)
 {
-	uint8_t key[64], next[64], value[128];
+	uint8_t key[64], next[64], value[64];
 	bool more = bpf_map_get_next_key(fd, NULL, next) == 0;
 
 	while (more) {
@@ -278,7 +275,6 @@ void world_age(struct world *world, unsigned int seconds)
 
 	older(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), offsetof(struct dnet_flow, last_seen_ns), age_ns);
 	older(bpf_map__fd(world->dataplane->skeleton->maps.fragments), sizeof(struct dnet_fragment_key), 0, age_ns);
-	limits_age(world, seconds);
 }
 
 bool world_flow(struct world *world, const struct frame *frame, struct dnet_flow_key *ret_key, struct dnet_flow *ret)

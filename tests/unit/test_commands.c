@@ -54,7 +54,6 @@ static const struct answer {
 	  "\"url\":\"unix:///d.sock\",\"connected\":false,\"problem\":\"Docker does not answer\"},\"attach\":{\"mode\":\"clsact\","
 	  "\"why\":\"the kernel is older than 6.6\"},\"pin\":\"/sys/fs/bpf/dnetbpf\",\"policy\":{\"file\":\"/etc/p.yaml\","
 	  "\"loaded\":true,\"policies\":3},\"unknown\":\"deny\",\"endpoints\":{\"enforced\":4,\"pending\":0,\"audit\":1},"
-	  "\"limits\":{\"buckets\":3,\"capacity\":131072,\"evictions\":4},"
 	  "\"flows\":{\"entries\":12,\"capacity\":262144},\"events\":{\"sent\":9,\"suppressed\":2,\"lost\":1},"
 	  "\"pending_denied\":6,\"problems\":[\"something is odd\"]}" },
 	{ "POST", "/v1/unload", "{\"interfaces\":2,\"pins\":31}" },
@@ -230,7 +229,6 @@ static void test_status(void **state)
 	       "Unknown      senders that are not under enforcement are denied\n\n"
 	       "Interfaces   4 enforced, 1 audit\n"
 	       "Connections  12 of at most 262144\n"
-	       "Limits       3 of at most 131072 allowances in use, 4 given up for others\n"
 	       "Events       9 reported, 2 suppressed by the budget, 1 lost\n"
 	       "Pending      6 packets denied before their container was identified\n\n"
 	       "Attached by  clsact: the kernel is older than 6.6\n"

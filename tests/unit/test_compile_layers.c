@@ -320,7 +320,7 @@ static void test_until(void **state)
 /* `run --audit`. */
 static void test_audit_of_all(void **state)
 {
-	struct compile_input input = { .audit = true, .counter = counter_of, .limit = limit_of };
+	struct compile_input input = { .audit = true, .counter = counter_of };
 	struct label bad[] = { { "dnetbpf.egress", "alow to any" } };
 	struct world world;
 

@@ -256,12 +256,19 @@ static void check_later(const struct lint_list *list, struct diagnostics *diagno
 {
 	for (size_t i = 0; i < list->rules->count; i++) {
 		const struct rule *rule = &list->rules->rules[i];
-		bool both = rule->ban_ns && rule->log;
+		const char *const parts[] = { rule->limit_count ? "its limits" : NULL, rule->ban_ns ? "its ban" : NULL,
+					      rule->log ? "its log" : NULL };
+		unsigned int left = (rule->limit_count > 0) + (rule->ban_ns > 0) + rule->log;
+		bool many = rule->limit_count || left > 1;
+		char what[64] = "";
 
-		if (rule->ban_ns || rule->log)
-			lint_warn(diagnostics, LINT_LATER, &rule->origin, NULL, "%s not enforced yet by this version: the rule works as if %s "
-				  "not there", both ? "its ban and its log are" : rule->ban_ns ? "its ban is" : "its log is",
-				  both ? "they were" : "it were");
+		for (size_t j = 0; j < 3; j++)
+			if (parts[j])
+				snprintf(what + strlen(what), sizeof(what) - strlen(what), "%s%s", parts[j],
+					 --left == 1 ? " and " : left ? ", " : "");
+		if (*what)
+			lint_warn(diagnostics, LINT_LATER, &rule->origin, NULL, "%s %s not enforced yet by this version: the rule works as if %s "
+				  "were not there", what, many ? "are" : "is", many ? "they" : "it");
 		/* The reader of labels has refused it. */
 		for (size_t j = 0; j < rule->peer_count && !list->label; j++)
 			if (rule->peers[j].kind == PEER_COUNTRY) {

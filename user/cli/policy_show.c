@@ -32,13 +32,9 @@ static void print_text(const char *text)
 static int add_rule(struct table *table, const char *direction, const char *layer, const json_t *rule)
 {
 	const char *until = cli_text(rule, "until");
-	json_int_t exceeded = cli_number(rule, "exceeded");
-	char hits[64], policy[320];
-	size_t length;
+	char hits[24], policy[320];
 
-	length = (size_t)snprintf(hits, sizeof(hits), "%" JSON_INTEGER_FORMAT, cli_number(rule, "hits"));
-	if (exceeded)
-		snprintf(hits + length, sizeof(hits) - length, ", %" JSON_INTEGER_FORMAT " over its limits", exceeded);
+	snprintf(hits, sizeof(hits), "%" JSON_INTEGER_FORMAT, cli_number(rule, "hits"));
 	/* To the second. */
 	snprintf(policy, sizeof(policy), "%s%s%.19s%s", cli_text(rule, "policy"), *until ? " until " : "", until, *until ? "Z" : "");
 	return table_row(table, (const char *const[COLUMNS]){ direction, layer, cli_text(rule, "text"), cli_text(rule, "rule"), policy,

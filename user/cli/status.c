@@ -112,7 +112,7 @@ static void print_endpoints(const json_t *endpoints)
 static void print_status(const json_t *body)
 {
 	const json_t *flows = json_object_get(body, "flows"), *events = json_object_get(body, "events"),
-		     *limits = json_object_get(body, "limits"), *problems = json_object_get(body, "problems");
+		     *problems = json_object_get(body, "problems");
 	json_t *problem;
 	size_t i;
 
@@ -122,11 +122,6 @@ static void print_status(const json_t *body)
 	printf("\n");
 	print_endpoints(json_object_get(body, "endpoints"));
 	printf(LABEL NUMBER " of at most " NUMBER "\n", "Connections", cli_number(flows, "entries"), cli_number(flows, "capacity"));
-	printf(LABEL NUMBER " of at most " NUMBER " allowances in use", "Limits", cli_number(limits, "buckets"),
-	       cli_number(limits, "capacity"));
-	if (cli_number(limits, "evictions"))
-		printf(", " NUMBER " given up for others", cli_number(limits, "evictions"));
-	putchar('\n');
 	printf(LABEL NUMBER " reported, " NUMBER " suppressed by the budget, " NUMBER " lost\n", "Events", cli_number(events, "sent"),
 	       cli_number(events, "suppressed"), cli_number(events, "lost"));
 	printf(LABEL NUMBER " packets denied before their container was identified\n", "Pending", cli_number(body, "pending_denied"));

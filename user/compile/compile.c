@@ -25,7 +25,6 @@ int compiler_new(const struct compile_input *input, struct compiler **ret, struc
 	compiler->sets = input->sets;
 	compiler->arena.index = input->arena;
 	compiler->arena.counter = input->counter;
-	compiler->arena.limit = input->limit;
 	compiler->arena.context = input->context;
 	compiler->resolved = 1;
 	r = layering_begin(&compiler->layering, input->policies, input->sets, input->audit, input->now_unix_ns, error);
@@ -501,7 +500,6 @@ void compiler_tables(const struct compiler *compiler, struct compiled_tables *re
 		.bounds = arena->bounds, .bound_count = arena->bound_count,
 		.rows = arena->rows, .row_words = arena->row_words,
 		.rules = arena->rules, .rule_count = arena->rule_count,
-		.limits = arena->limits, .limit_count = arena->limit_count,
 		.prefixes = arena->prefixes, .prefix_count = arena->prefix_count,
 		.peers = compiler->peers.rows, .peer_count = compiler->peers.row_count,
 	};
@@ -523,11 +521,11 @@ void compiler_memory(const struct compiler *compiler, size_t *ret_kernel, size_t
 		words += set_classes_words(compiler->sets, (enum dnet_set_family)family, &unused);
 	kernel = arena->ruleset_count * sizeof(*arena->rulesets) + arena->bound_count * sizeof(*arena->bounds) +
 		 arena->row_words * sizeof(*arena->rows) + arena->rule_count * sizeof(*arena->rules) +
-		 arena->limit_count * sizeof(*arena->limits) + arena->prefix_count * LPM_ENTRY_BYTES + peers->row_count * HASH_ENTRY_BYTES + words * sizeof(uint64_t);
+		 arena->prefix_count * LPM_ENTRY_BYTES + peers->row_count * HASH_ENTRY_BYTES + words * sizeof(uint64_t);
 	user = sizeof(*compiler) + arena->ruleset_room * sizeof(*arena->rulesets) + arena->source_room * sizeof(*arena->sources) +
 	       arena->bound_room * sizeof(*arena->bounds) + arena->row_room * sizeof(*arena->rows) +
 	       arena->row_index_size * (sizeof(*arena->row_index) + sizeof(*arena->row_lengths)) +
-	       arena->rule_room * sizeof(*arena->rules) + arena->limit_room * sizeof(*arena->limits) + arena->prefix_room * sizeof(*arena->prefixes) +
+	       arena->rule_room * sizeof(*arena->rules) + arena->prefix_room * sizeof(*arena->prefixes) +
 	       peers->pattern_room * sizeof(*peers->patterns) + peers->row_count * sizeof(*peers->rows) +
 	       peers->fresh_room * sizeof(*peers->fresh) + words * sizeof(uint64_t);
 	for (size_t i = 0; i < arena->ruleset_count; i++)

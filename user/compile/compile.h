@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dnetbpf/limit.h>
 #include <dnetbpf/policy.h>
 
 #include "base/error.h"
@@ -58,10 +57,6 @@ struct compile_verdict {
 /* Which counter a rule has, by its policy's and its own name; DNET_NO_RULE when there is none left. Stable. */
 typedef uint32_t (*compile_counter)(void *context, const char *policy, const struct rule *rule);
 
-/* The id of a limit, by its policy's and rule's names, its kind and its numbers: a limit that is as it was keeps its buckets. 0: no ids
- * are left. */
-typedef uint32_t (*compile_limit)(void *context, const char *policy, const struct rule *rule, const struct limit *limit);
-
 struct compiled_peer {
 	uint32_t ruleset;	/* local id */
 	uint32_t kind;		/* enum dnet_peer_kind */
@@ -86,7 +81,6 @@ struct compile_input {
 	bool audit;		/* treat every policy as `mode: audit` */
 	uint64_t now_unix_ns;	/* policies whose `until` is not later are left out */
 	compile_counter counter;
-	compile_limit limit;
 	void *context;
 };
 /* -EOPNOTSUPP, with the place: a policy has what cannot be enforced. */
@@ -120,8 +114,6 @@ struct compiled_tables {
 	size_t row_words;
 	const struct dnet_rule *rules;
 	size_t rule_count;
-	const struct dnet_limit *limits;	/* entry 0 is unused */
-	size_t limit_count;
 	const struct compiled_prefix *prefixes;	/* append-only as well */
 	size_t prefix_count;
 	const struct compiled_peer *peers;	/* of the last run, sorted by (ruleset, kind, id) */

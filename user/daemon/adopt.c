@@ -96,7 +96,6 @@ void reconcile_adopt(struct daemon *daemon, const struct netlink_link *links, si
 	}
 	install_adopt(&daemon->install, daemon->dataplane);
 	map_for_each_key(daemon->dataplane->rule_ids_fd, sizeof(uint64_t), adopt_rule_id, daemon);
-	limits_adopt(daemon);
 	map_for_each_key(daemon->dataplane->links_fd, sizeof(uint32_t), adopt_link, &adoption);
 	map_for_each_key(daemon->dataplane->attached_fd, sizeof(uint32_t), adopt_programs, &adoption);
 	index_clear(&adoption.places);

@@ -86,7 +86,6 @@ struct enforcement {
 	struct cached_labels **labels;
 	size_t label_count, label_room;
 	struct rule_name *rule_names;
-	struct limit_names limit_names;
 };
 
 #define SWAP(a, b) do { typeof(a) swapped_ = (a); (a) = (b); (b) = swapped_; } while (0)
@@ -101,7 +100,6 @@ static void exchange(struct daemon *daemon, struct enforcement *other)
 	SWAP(daemon->label_count, other->label_count);
 	SWAP(daemon->label_room, other->label_room);
 	SWAP(daemon->rule_names, other->rule_names);
-	SWAP(daemon->limit_names, other->limit_names);
 }
 
 /* All but the policies: they are the caller's. @keep: sets that somebody else has, too. */
@@ -110,7 +108,6 @@ static void enforcement_clear(struct enforcement *enforcement, const struct set_
 	compiler_free(enforcement->compiler);
 	label_cache_free(enforcement->labels, enforcement->label_room);
 	free(enforcement->rule_names);
-	limit_names_clear(&enforcement->limit_names);
 	if (enforcement->sets && enforcement->sets != keep)
 		set_classes_free(enforcement->sets);
 	memset(enforcement, 0, sizeof(*enforcement));
@@ -129,7 +126,6 @@ void enforce_clear(struct daemon *daemon)
 		install_clear(&daemon->retired[i]);
 	install_clear(&daemon->install);
 	index_clear(&daemon->rule_counters);
-	index_clear(&daemon->limit_ids);
 }
 
 static uint32_t rule_counter(void *context, const char *policy, const struct rule *rule)
@@ -474,7 +470,7 @@ static int build(struct daemon *daemon, struct compilation *compilation, struct 
 {
 	struct compile_input input = {
 		.arena = next->arena, .policies = daemon->policies, .sets = daemon->sets, .audit = daemon->options->audit,
-		.now_unix_ns = now_unix_ns, .counter = rule_counter, .limit = limits_id, .context = daemon,
+		.now_unix_ns = now_unix_ns, .counter = rule_counter, .context = daemon,
 	};
 	int r = compiler_new(&input, &daemon->compiler, error);
 

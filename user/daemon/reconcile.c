@@ -402,8 +402,6 @@ void reconcile_sweep(struct daemon *daemon, uint64_t age_ns)
 	daemon->swept_ns = now;
 	enforce_withdraw_retired(daemon);
 	daemon->flows_standing = dataplane_sweep_flows(daemon->dataplane, endpoint_alive, daemon);
-	daemon->buckets_standing = dataplane_buckets_in_use(daemon->dataplane);
-	limits_sweep(daemon);
 }
 
 void reconcile(struct daemon *daemon)

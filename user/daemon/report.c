@@ -14,7 +14,6 @@
 #define DNETBPF_VERSION "0.1.0-dev"
 #endif
 
-#define MAX_BUCKETS ((size_t)DNET_BUCKET_GROUPS * DNET_BUCKET_WAYS)
 #define COUNT_AGE_NS 500000000ull	/* counting the flows means walking them: not more often than this */
 
 static const char *const state_names[] = { "enforced", "unselected", "audit", "invalid", "pending", "unattached" };
@@ -226,7 +225,7 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 		json_array_append_new(problems, json_sprintf("somebody removed programs from interfaces %lu times; they were put back",
 							     attacher_repairs(daemon->attacher)));
 	*ret = json_pack("{s:s, s:i, s:I, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:s, s:s}, s:s, s:o, s:s, s:o, s:{s:I, s:I}, "
-			 "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:o}",
+			 "s:{s:I, s:I, s:I}, s:I, s:o}",
 			 "version", DNETBPF_VERSION, "pid", (int)getpid(),
 			 "uptime_seconds", (json_int_t)((monotonic_ns() - daemon->started_ns) / 1000000000ull),
 			 "namespace_cookie", (json_int_t)daemon->dataplane->state->netns_cookie,
@@ -238,8 +237,6 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 			 "policy", policies_status(daemon), "unknown", daemon->policies->unknown_deny ? "deny" : "allow",
 			 "endpoints", states,
 			 "flows", "entries", (json_int_t)daemon->flows_standing, "capacity", (json_int_t)DNET_MAX_FLOWS,
-			 "limits", "buckets", (json_int_t)daemon->buckets_standing, "capacity", (json_int_t)MAX_BUCKETS,
-			 "evictions", (json_int_t)daemon->dataplane->state->bucket_evictions,
 			 "events", "sent", (json_int_t)event_total(daemon, false), "suppressed", (json_int_t)event_total(daemon, true),
 			 "lost", (json_int_t)daemon->dataplane->state->events_lost,
 			 "pending_denied", (json_int_t)pending_denied(daemon), "problems", problems);
@@ -321,8 +318,6 @@ static void table_samples(struct daemon *daemon, struct metrics *metrics)
 		{ "rulesets", daemon->install.rulesets, DNET_MAX_RULESETS },
 		{ "rules", daemon->install.rules, DNET_MAX_RULE_ENTRIES },
 		{ "bounds", daemon->install.bounds, DNET_MAX_BOUNDS },
-		{ "limits", daemon->install.limits, DNET_MAX_LIMITS },
-		{ "buckets", daemon->buckets_standing, MAX_BUCKETS },
 		{ "row_words", daemon->install.row_words, DNET_MAX_ROW_WORDS },
 	};
 
@@ -352,10 +347,6 @@ void report_metrics(void *context, struct metrics *metrics)
 		if (daemon->rule_names[i].policy)
 			metrics_sample_u64(metrics, "dnetbpf_rule_hits_total", dataplane_rule_hits(daemon->dataplane, i), "policy",
 					   daemon->rule_names[i].policy, "rule", daemon->rule_names[i].rule->name, NULL);
-	limits_metrics(daemon, metrics);
-	metrics_family(metrics, "dnetbpf_limit_evictions_total", "counter",
-		       "Buckets of limits that were not full again and were forgotten for others.");
-	metrics_sample_u64(metrics, "dnetbpf_limit_evictions_total", daemon->dataplane->state->bucket_evictions, NULL);
 	metrics_family(metrics, "dnetbpf_flows", "gauge", "Connections in the flow table.");
 	metrics_sample_u64(metrics, "dnetbpf_flows", daemon->flows_standing, NULL);
 	metrics_family(metrics, "dnetbpf_events_total", "counter", "Events that reached the daemon, by verdict.");

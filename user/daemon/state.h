@@ -11,7 +11,6 @@
 #include "daemon/attacher.h"
 #include "daemon/daemon.h"
 #include "daemon/install.h"
-#include "daemon/limits.h"
 #include "daemon/live.h"
 #include "daemon/places.h"
 #include "docker/docker.h"
@@ -115,8 +114,6 @@ struct daemon {
 	struct install retired[DNET_ARENAS];	/* by arena: entries that are still in the kernel and in force no more */
 	struct index rule_counters;	/* `rule_ids`: from a rule's key to its counter */
 	uint32_t next_rule_counter;
-	struct limit_names limit_names;	/* of the limits in force */
-	struct index limit_ids;	/* `limit_ids`: from a limit's key to its id */
 	uint64_t next_set_tag;
 	struct policies_state policy;
 
@@ -137,7 +134,7 @@ struct daemon {
 	struct metrics_server *metrics;
 	struct metrics_histogram reconcile_histogram;
 	uint64_t events_reported[3];	/* by verdict */
-	size_t flows_standing, buckets_standing;	/* at the last sweep */
+	size_t flows_standing;	/* at the last sweep */
 	uint64_t swept_ns;
 	unsigned int sweeps;
 	char *problems[MAX_PROBLEMS];	/* what is wrong since the last reconcile; owned */
