@@ -76,6 +76,9 @@ struct world {
 
 bool world_open(struct world *world, struct error *error);
 void world_close(struct world *world);
+/* What the daemon does with a verdict, without the daemon. @flags: the guard's. */
+void world_write_endpoint(struct world *world, struct live *live, const struct compile_verdict *verdict, uint32_t flags, uint32_t arena,
+			  const struct policy_set *policies);
 /* Remove all flows and fragments, and give every endpoint a full budget of events. */
 void world_reset(struct world *world);
 /* Run one frame. 0 or -errno. @routed: as if it were for the interface's own MAC, else as bridged from another port. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A policy's way into the kernel. Everything but write_endpoint() and guard_flags() is the project's own code at work. */
+/* A policy's way into the kernel. Everything but world_write_endpoint() and guard_flags() is the project's own code at work. */
 #include "packet.h"
 
 #include <arpa/inet.h>
@@ -37,8 +37,8 @@ uint32_t world_rule(const char *name)
 }
 
 /* What the daemon's reconcile does with a verdict, without the daemon. */
-static void write_endpoint(struct world *world, struct live *live, const struct compile_verdict *verdict, uint32_t flags,
-			   uint32_t arena, const struct policy_set *policies)
+void world_write_endpoint(struct world *world, struct live *live, const struct compile_verdict *verdict, uint32_t flags, uint32_t arena,
+			  const struct policy_set *policies)
 {
 	struct dnet_endpoint *endpoint = &world->dataplane->endpoints[live->slot];
 	uint32_t key = (uint32_t)live->link.ifindex;
@@ -137,8 +137,8 @@ static bool switch_to(struct world *world, const struct policy_set *policies, st
 	if (r == 0)
 		r = install_apply(install, world->dataplane, compiler, error);
 	for (size_t i = 0; i < world->live.count && r == 0; i++)
-		write_endpoint(world, world->live.items[i], &verdicts[i],
-			       guard_flags(world, verdicts, world->live.items[i]->bridge_ifindex), arena, policies);
+		world_write_endpoint(world, world->live.items[i], &verdicts[i],
+				     guard_flags(world, verdicts, world->live.items[i]->bridge_ifindex), arena, policies);
 	if (r == 0) {
 		world->dataplane->state->unknown_deny = policies->unknown_deny;
 		dataplane_set_timeouts(world->dataplane, policies->timeout_sec);

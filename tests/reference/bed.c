@@ -204,27 +204,6 @@ static uint32_t rule_counter(void *context, const char *policy, const struct rul
 	return bed->rule_count++;
 }
 
-/* What the daemon does with a verdict, without the daemon. */
-static void write_endpoint(struct bed *bed, size_t at, uint32_t arena)
-{
-	struct live *live = bed->world.live.items[at];
-	struct dnet_endpoint *endpoint = &bed->world.dataplane->endpoints[live->slot];
-	const struct compile_verdict *verdict = &bed->verdicts[at];
-	uint32_t key = (uint32_t)live->link.ifindex;
-
-	memcpy(endpoint->ruleset[arena], verdict->ruleset, sizeof(verdict->ruleset));
-	endpoint->id = live->id;
-	endpoint->ifindex = key;
-	endpoint->identity = live->identity;
-	endpoint->bridge_ifindex = (uint32_t)live->bridge_ifindex;
-	endpoint->grace_until_ns = 0;
-	memcpy(endpoint->mac, live->mac, 6);
-	endpoint->flags = DNET_ENDPOINT_GUARD | (verdict->tracked ? DNET_ENDPOINT_TRACKED : 0) | (verdict->audit ? DNET_ENDPOINT_AUDIT : 0) |
-			  (verdict->invalid ? DNET_ENDPOINT_INVALID : 0) | (bed->policies.fail_open ? DNET_ENDPOINT_FAIL_OPEN : 0);
-	map_set(bed->world.dataplane->links_fd, &key, &live->slot);
-	live->linked = true;
-}
-
 static bool install_sets(struct bed *bed, uint32_t arena, struct error *error)
 {
 	for (enum dnet_set_family family = 0; family < DNET_SET_FAMILIES; family++) {
@@ -247,7 +226,7 @@ static bool install(struct bed *bed, uint32_t arena, struct error *error)
 	if (!install_sets(bed, arena, error) || install_apply(install, dataplane, bed->compiler, error) < 0)
 		return false;
 	for (size_t i = 0; i < bed->world.live.count; i++)
-		write_endpoint(bed, i, arena);
+		world_write_endpoint(&bed->world, bed->world.live.items[i], &bed->verdicts[i], DNET_ENDPOINT_GUARD, arena, &bed->policies);
 	dataplane->state->unknown_deny = bed->policies.unknown_deny;
 	/* Nothing runs at the same time, so that nobody need be waited for. */
 	dataplane_flip(dataplane);

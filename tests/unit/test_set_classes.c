@@ -80,10 +80,13 @@ static void print_classes(const struct policy_set *policies, const struct set_cl
 	const struct set_class *list;
 	size_t count = set_classes_list(classes, &list);
 
+	*text = '\0';
 	for (int family = 0; family < DNET_SET_FAMILIES; family++) {
 		const uint64_t *words;
 		size_t word_count = set_classes_words(classes, (enum dnet_set_family)family, &words);
 
+		if (!word_count)	/* there is no set at all */
+			continue;
 		assert_int_equal(word_count, dnet_set_words((__u32)family, (__u32)words[0]));
 		text += sprintf(text, "%s:", family == DNET_SET_V4 ? "v4" : "v6");
 		for (uint64_t i = 0; i < words[0]; i++) {
@@ -115,7 +118,7 @@ static void test_golden(void **state)
 		const char *sets[5];
 		const char *expected;
 	} cases[] = {
-		{ { NULL }, "v4: 0.0.0.0=0\nv6: ::=0\n" },
+		{ { NULL }, "" },
 		{ { "a" }, "v4: 0.0.0.0=0\nv6: ::=0\n" },
 		{ { "a 192.0.2.0/24" }, "v4: 0.0.0.0=0 192.0.2.0=1 192.0.3.0=0\nv6: ::=0\n1: a\n" },
 		/* Neighbours and what lies inside become one range. */

@@ -102,13 +102,6 @@ static void check_size(const char *path, const struct policy_set *set, struct di
 		return;
 	}
 	compiler_memory(trial.compiler, &result->kernel_bytes, &result->user_bytes);
-	for (int family = 0; set->set_count && family < DNET_SET_FAMILIES; family++) {
-		const uint64_t *words;
-		size_t bytes = set_classes_words(trial.sets, (enum dnet_set_family)family, &words) * sizeof(*words);
-
-		result->kernel_bytes += bytes;
-		result->user_bytes += bytes;
-	}
 	for (size_t i = 0; i < set->set_count; i++)
 		result->user_bytes += set->sets[i].prefix_count * sizeof(struct prefix);
 }

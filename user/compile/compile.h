@@ -100,7 +100,7 @@ void compile_verdict_clear(struct compile_verdict *verdict);
 int compiler_set_classes(struct compiler *compiler, const struct set_classes *sets, struct error *error);
 /* The rules of a ruleset in their order. Returns how many; none for local id 0. Valid until the next run. */
 size_t compiler_rules(const struct compiler *compiler, uint32_t local, const struct listed_rule **ret);
-/* Bytes of the kernel's and of the compiler's own tables that what is compiled takes. */
+/* Bytes of the kernel's and of the compiler's own tables that what is compiled takes, those of sets included. */
 void compiler_memory(const struct compiler *compiler, size_t *ret_kernel, size_t *ret_user);
 
 /* The arena's tables, as far as filled. Everything below the counts is final. Indexes in their values count over all arenas;

@@ -476,7 +476,8 @@ int set_classes_new(const struct policy_set *policies, const struct set_classes 
 		r = enter_sets(classes, policies, error);
 	if (r == 0 && old)
 		r = inherit(classes, old, error);
-	for (int family = 0; family < DNET_SET_FAMILIES && r == 0; family++)
+	/* Without sets no ruleset asks: not even the index, which is a quarter of a megabyte a family. */
+	for (int family = 0; classes->set_count && family < DNET_SET_FAMILIES && r == 0; family++)
 		r = build_table(classes, policies, (enum dnet_set_family)family, &next, error);
 	if (r == 0)
 		r = write_list(classes, error);
@@ -504,9 +505,12 @@ uint32_t set_classes_find(const struct set_classes *classes, const struct dnet_a
 	enum dnet_set_family family = addr_is_v4(addr) ? DNET_SET_V4 : DNET_SET_V6;
 	const uint64_t *words = classes->tables[family].words;
 	addr_number value = family == DNET_SET_V4 ? ntohl(addr->word_be[3]) : address_number(addr);
-	uint32_t top = (uint32_t)(value >> (family == DNET_SET_V4 ? 16 : 112));
-	uint32_t low = (uint32_t)(words[DNET_SET_INDEX + top / 2] >> (top % 2 * 32));
-	uint32_t high = (uint32_t)(words[DNET_SET_INDEX + (top + 1) / 2] >> ((top + 1) % 2 * 32));
+	uint32_t top = (uint32_t)(value >> (family == DNET_SET_V4 ? 16 : 112)), low, high;
+
+	if (!words)
+		return 0;
+	low = (uint32_t)(words[DNET_SET_INDEX + top / 2] >> (top % 2 * 32));
+	high = (uint32_t)(words[DNET_SET_INDEX + (top + 1) / 2] >> ((top + 1) % 2 * 32));
 
 	/* The last range that does not begin behind the address. The one at @high may begin with these bits, too. */
 	if (high >= words[0])
@@ -535,8 +539,8 @@ bool set_classes_equal(const struct set_classes *a, const struct set_classes *b)
 		    memcmp(a->list[i].sets, b->list[i].sets, a->list[i].set_count * sizeof(*a->list[i].sets)) != 0)
 			return false;
 	for (int family = 0; family < DNET_SET_FAMILIES; family++)
-		if (a->tables[family].count != b->tables[family].count ||
-		    memcmp(a->tables[family].words, b->tables[family].words, a->tables[family].count * sizeof(uint64_t)) != 0)
+		if (a->tables[family].count != b->tables[family].count || (a->tables[family].count &&
+		    memcmp(a->tables[family].words, b->tables[family].words, a->tables[family].count * sizeof(uint64_t)) != 0))
 			return false;
 	return true;
 }

@@ -36,7 +36,7 @@ int set_classes_new(const struct policy_set *policies, const struct set_classes 
 void set_classes_free(struct set_classes *classes);
 /* Classes in the order of their numbers. */
 size_t set_classes_list(const struct set_classes *classes, const struct set_class **ret);
-/* The words of a family's inner map. Owned by @classes. Returns how many. */
+/* The words of a family's inner map; none without any set. Owned by @classes. Returns how many. */
 size_t set_classes_words(const struct set_classes *classes, enum dnet_set_family family, const uint64_t **ret);
 /* The class of an address, 0 for none: the same search as the kernel's. */
 uint32_t set_classes_find(const struct set_classes *classes, const struct dnet_addr *addr);

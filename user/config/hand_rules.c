@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "config/array.h"
 #include "config/policy_reader.h"
@@ -259,53 +260,24 @@ static void print_all(FILE *out, const struct hand_rules *rules)
 	}
 }
 
-static int write_error(struct error *error, const char *path)
-{
-	int code = errno ? errno : EIO;
-	char sentence[128];
-
-	snprintf(sentence, sizeof(sentence), "the rules by hand cannot be written: %s", strerror(code));
-	return error_set_place(error, -code, path, 0, 0, 0, sentence);
-}
-
-/*
- * Whoever reads @path sees the old rules or the new ones, after a crash, too. The file beside it has one name: what a crashed
- * writer left is overwritten, and its leading dot keeps it out of what is included.
- */
 static int write_all(const char *path, const struct hand_rules *rules, struct error *error)
 {
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
-	_cleanup_free_ char *beside = NULL;
-	_cleanup_close_ int folder_fd = -1;
-	FILE *out = NULL;
-	int fd, failed;
+	_cleanup_free_ char *text = NULL;
+	char sentence[128];
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	int r;
 
-	if (!folder || asprintf(&beside, "%s.%s.new", folder, slash ? slash + 1 : path) < 0) {
-		beside = NULL;	/* asprintf() leaves it undefined */
+	if (!out)
 		return error_set(error, -ENOMEM, "%s: out of memory", path);
-	}
-	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fd = folder_fd < 0 ? -1 : open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return write_error(error, path);
-	out = fdopen(fd, "w");
-	if (!out) {
-		close(fd);
-		return write_error(error, path);
-	}
-	errno = 0;
 	print_all(out, rules);
-	failed = fflush(out) != 0 || ferror(out) || fsync(fd) < 0;
-	if (failed || rename(beside, path) < 0) {
-		int r = write_error(error, path);
-
-		fclose(out);
-		unlink(beside);
-		return r;
-	}
-	fclose(out);
-	return fsync(folder_fd) < 0 ? write_error(error, path) : 0;
+	if (fclose(out) != 0)
+		return error_set(error, -ENOMEM, "%s: out of memory", path);
+	r = file_replace(path, text, length);
+	if (r == 0)
+		return 0;
+	snprintf(sentence, sizeof(sentence), "the rules by hand cannot be written: %s", strerror(-r));
+	return error_set_place(error, r, path, 0, 0, 0, sentence);
 }
 
 /* --- what the callers ask for */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "config/hand_rules.h"
 #include "config/rule.h"
@@ -84,23 +85,9 @@ static int back_up(const char *path, struct backup *ret, struct error *error)
 
 static int restore(const char *path, const struct backup *backup)
 {
-	_cleanup_free_ char *other = NULL;
-	_cleanup_close_ int fd = -1;
-
 	if (!backup->text)
 		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	if (asprintf(&other, "%s.restored", path) < 0) {
-		other = NULL;
-		return -ENOMEM;
-	}
-	fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, backup->text, backup->length) != (ssize_t)backup->length || fsync(fd) < 0 || rename(other, path) < 0) {
-		unlink(other);
-		return -EIO;
-	}
-	return 0;
+	return file_replace(path, backup->text, backup->length);
 }
 
 /* --- the control route ------------------------------------------------------------ */

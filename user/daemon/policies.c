@@ -422,13 +422,6 @@ json_t *policies_answer(const struct daemon *daemon, bool changed)
 
 	if (daemon->compiler)
 		compiler_memory(daemon->compiler, &kernel, &user);
-	for (int family = 0; daemon->sets && family < DNET_SET_FAMILIES; family++) {
-		const uint64_t *words;
-		size_t bytes = set_classes_words(daemon->sets, family, &words) * sizeof(*words);
-
-		kernel += bytes;
-		user += bytes;
-	}
 	answer = json_pack("{s:b, s:s, s:I, s:I, s:O, s:{s:I, s:I}}", "changed", changed, "file", state->now.file ? state->now.file : "",
 			   "policies", (json_int_t)daemon->policies->policy_count, "rules", (json_int_t)state->now.rules,
 			   "warnings", state->now.warnings, "memory", "kernel", (json_int_t)kernel, "daemon", (json_int_t)user);
