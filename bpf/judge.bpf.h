@@ -35,7 +35,7 @@ static __always_inline bool is_bridged(const struct __sk_buff *skb, const bool c
 }
 
 /*
- * Address resolution must work for whoever is not identified yet, or an answer would be lost that nobody repeats. It stays on
+ * Address resolution: what whoever is not identified yet may take part in, or an answer would be lost that nobody repeats. It stays on
  * the link: a solicitation to a unicast address must be for somebody on a Docker network or for this host, because what
  * goes elsewhere is routed, and would carry data past the policy.
  */
@@ -51,6 +51,33 @@ static __always_inline bool is_neighbor(const struct packet *packet)
 		return true;
 	place = place_of(&packet->dst);
 	return place == DNET_PLACE_HOST || place == DNET_PLACE_DOCKER;
+}
+
+/*
+ * Does it ask for somebody's address? Who asks keeps the packets that are to go there, and asks again after a second. Announcements and
+ * probes for a duplicate, of which nobody waits for the answer, do not.
+ */
+static __noinline bool solicits(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct {
+		__be16 operation;
+		__u8 sender_mac[6], sender_ip[4], target_mac[6], target_ip[4];
+	} arp;	/* RFC 826, from its byte 6 on */
+	__be32 sender, target;
+
+	if (!(packet->flags & PACKET_ARP))
+		return packet->flags & PACKET_NEIGHBOR && packet->icmp_type == 135 && !addr_unspecified(&packet->src);
+	if (bpf_skb_load_bytes(skb, sizeof(struct ethhdr) + 6, &arp, sizeof(arp)) < 0)
+		return false;
+	__builtin_memcpy(&sender, arp.sender_ip, 4);
+	__builtin_memcpy(&target, arp.target_ip, 4);
+	return arp.operation == bpf_htons(1) && sender && sender != target;
+}
+
+/* From a port without our programs. On a sealed bridge that is a container's which is about to have them: pending, in other words. */
+static __always_inline bool denies_unknown(struct __sk_buff *skb, const struct packet *packet, bool unknown_deny, bool sealed)
+{
+	return is_neighbor(packet) ? sealed && solicits(skb, packet) : sealed || unknown_deny;
 }
 
 static __always_inline bool for_my_mac(const struct packet *packet, const struct dnet_endpoint *endpoint)
@@ -267,13 +294,14 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 	endpoint = endpoint_of(skb->ifindex, &run->slot);
 	run->endpoint = endpoint;
 	reason = parse_packet(skb, &run->packet);
+	/* Could it be resolved, packets would follow that are lost. So they wait, with whoever sends them, until it is identified. */
 	if (!endpoint)
-		return !reason && is_neighbor(packet) ? DNET_REASON_NEIGHBOR : DNET_REASON_PENDING;
+		return !reason && is_neighbor(packet) && !solicits(skb, packet) ? DNET_REASON_NEIGHBOR : DNET_REASON_PENDING;
 	current = the_state();
 	if (!current)
 		return DNET_REASON_TABLE_MISSING;
-	if (!egress && !is_neighbor(packet) && from_unknown_port(skb, commit) &&
-	    (current->unknown_deny || bridge_sealed(endpoint->bridge_ifindex)))
+	if (!egress && from_unknown_port(skb, commit) &&
+	    denies_unknown(skb, packet, current->unknown_deny, bridge_sealed(endpoint->bridge_ifindex)))
 		return DNET_REASON_UNKNOWN_ENDPOINT;
 	if (!(endpoint->flags & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_INVALID)))
 		return DNET_REASON_UNSELECTED;

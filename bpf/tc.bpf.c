@@ -45,9 +45,9 @@ int dnet_bridge(struct __sk_buff *skb)
 	current = the_state();
 	run_begin(&run, DNET_EGRESS);
 	parse_packet(skb, &run.packet);
-	if (is_neighbor(&run.packet))
-		reason = DNET_REASON_NEIGHBOR;
-	else if ((current && current->unknown_deny) || bridge_sealed(skb->ifindex))
+	if (denies_unknown(skb, &run.packet, current && current->unknown_deny, bridge_sealed(skb->ifindex)))
 		reason = DNET_REASON_UNKNOWN_ENDPOINT;
+	else if (is_neighbor(&run.packet))
+		reason = DNET_REASON_NEIGHBOR;
 	return leave(skb, &run, reason);
 }

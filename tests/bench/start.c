@@ -205,7 +205,7 @@ static int simple_attacher_start(struct simple_attacher *attacher, int bridge, s
 	attacher->bridge = bridge;
 	r = dataplane_open(PLACE_PIN, &attacher->dataplane, error);
 	if (r == 0)
-		r = netlink_watch_open(false, &attacher->netlink_fd, error);
+		r = netlink_watch_open(NETLINK_WATCH_LINKS, &attacher->netlink_fd, error);
 	if (r == 0)
 		r = -pthread_create(&attacher->thread, NULL, attach_links, attacher);
 	attacher->running = r == 0;

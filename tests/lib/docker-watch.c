@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 
 	watcher.base = event_base_new();
 	if (!watcher.base || docker_new(watcher.base, url, &callbacks, &watcher, &watcher.docker, &error) < 0 ||
-	    (watcher.bridge && netlink_watch_open(false, &fd, &error) < 0)) {
+	    (watcher.bridge && netlink_watch_open(NETLINK_WATCH_LINKS, &fd, &error) < 0)) {
 		fprintf(stderr, "docker-watch: %s\n", error.text);
 		return 1;
 	}

@@ -297,17 +297,22 @@ struct target {
 	unsigned long sent;
 };
 
-/* The interface is there, up, and has an IPv4 address. */
-static bool interface_ready(const char *name)
+/*
+ * The address that packets to the target would come from, all zeros when there is no way to it. It is another one as soon as a nearer
+ * interface is up and has an address. A look for a route takes no lock; SIOCGIFADDR takes RTNL, and some processes that call it in a
+ * loop keep Docker itself waiting for a second.
+ */
+static union address source_towards(const struct target *target)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct ifreq request = { 0 };
-	bool ready;
+	int fd = socket(target->address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union address source = { 0 };
+	socklen_t length = sizeof(source);
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	ready = !ioctl(fd, SIOCGIFADDR, &request) && !ioctl(fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_UP;
+	if (!connect(fd, &target->address.any, target->length))
+		getsockname(fd, &source.any, &length);
+	source.v4.sin_port = 0;
 	close(fd);
-	return ready;
+	return source;
 }
 
 /* Some next hop has not answered ARP yet. */
@@ -327,7 +332,7 @@ static bool resolving(void)
 static int mode_burst(const struct words *words)
 {
 	unsigned long count = number(words, "count", 10), gap = number(words, "gap", 1000), done = 0;
-	const char *tag = option(words, "tag", "burst"), *via = option(words, "via", NULL), *text;
+	const char *tag = option(words, "tag", "burst"), *text;
 	uint64_t deadline = now_us() + number(words, "timeout", 20000) * 1000;
 	struct target targets[MAX_TARGETS];
 	int target_count = 0;
@@ -346,11 +351,15 @@ static int mode_burst(const struct words *words)
 		target->fd = socket(target->address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		target->sent = 0;
 	}
-	if (via) {
+	if (option(words, "wait", NULL)) {
+		const union address before = source_towards(&targets[0]);
+		union address source;
+
 		puts("waiting");
-		/* Busy on purpose: the test wants the first packet that this interface can possibly carry. */
-		while (!interface_ready(via) && now_us() < deadline && !stopped)
-			;
+		/* Busy on purpose: the test wants the first packet that a new interface can possibly carry. */
+		do
+			source = source_towards(&targets[0]);
+		while (!memcmp(&source, &before, sizeof(source)) && now_us() < deadline && !stopped);
 	}
 	while (done < count * target_count && now_us() < deadline && !stopped) {
 		for (int i = 0; i < target_count; i++) {
@@ -462,7 +471,7 @@ static const struct mode modes[] = {
 	{ "connect", "ADDRESS PORT [timeout=MS] [source=ADDRESS]: open, refused, timeout, unreachable, mute, closed", mode_connect },
 	{ "ask", "ADDRESS PORT [timeout=MS]: the same over UDP", mode_ask },
 	{ "ping", "ADDRESS [timeout=MS]: the same with ICMP echo", mode_ping },
-	{ "burst", "ADDRESS:PORT... [count=N] [gap=US] [tag=T] [via=INTERFACE] [stay=1]: UDP as the first act", mode_burst },
+	{ "burst", "ADDRESS:PORT... [count=N] [gap=US] [tag=T] [wait=1] [stay=1]: UDP as the first act, or as soon as there is another way to the first", mode_burst },
 	{ "lines", "ADDRESS PORT [interval=MS]: a byte each interval over one TCP connection", mode_lines },
 	{ "get", "ADDRESS PORT PATH: HTTP", mode_get },
 	{ NULL, NULL, NULL },

@@ -97,8 +97,15 @@ static const struct packet_case guards[] = {
 		{ "free > arp reply 198.18.0.1 198.18.0.2", WOULD(SPOOFED_NEIGHBOR) },
 		{ "web > arp request 198.18.0.2 198.18.0.1 cut 17", DENY(MALFORMED) },
 		{ "free < host ether 0x88cc", PASS(UNSELECTED) } } },
-	{ "pending: address resolution alone", "web", {
-		{ "new > arp request 198.18.0.50 198.18.0.1", PASS(NEIGHBOR) },
+	{ "pending: what is sent waits for an address, which is not asked for yet", "web", {
+		{ "new > arp request 198.18.0.50 198.18.0.1", DENY(PENDING) },
+		{ "new < host arp request 198.18.0.1 198.18.0.50", DENY(PENDING) },
+		{ "new > fd77:1::50 -> ff02::1:ff00:1 icmp6 135/0 target fd77:1::1", DENY(PENDING) },
+		{ "new < host fd77:1::1 -> ff02::1:ff00:50 icmp6 135/0 target fd77:1::50", DENY(PENDING) } } },
+	{ "pending: answers, announcements and probes alone", "web", {
+		{ "new > arp request 198.18.0.50 198.18.0.50", PASS(NEIGHBOR) },
+		{ "new > arp request 0.0.0.0 198.18.0.50", PASS(NEIGHBOR) },
+		{ "new > arp reply 198.18.0.50 198.18.0.1", PASS(NEIGHBOR) },
 		{ "new < host arp reply 198.18.0.1 198.18.0.50", PASS(NEIGHBOR) },
 		{ "new > :: -> ff02::1:ff00:2 icmp6 135/0 target fd77:1::50", PASS(NEIGHBOR) },
 		{ "new > fe80::50 -> ff02::2 icmp6 133/0", PASS(NEIGHBOR) },
@@ -119,7 +126,8 @@ static const struct packet_case guards[] = {
 	{ "a slot that is another interface's now makes this one pending", "web-any", {
 		{ .line = "@steal web" },
 		{ "web > 198.18.0.2:1 -> 192.0.2.9:80 tcp S", DENY(PENDING) },
-		{ "web > arp request 198.18.0.2 198.18.0.1", PASS(NEIGHBOR) } } },
+		{ "web > arp request 198.18.0.2 198.18.0.1", DENY(PENDING) },
+		{ "web > arp reply 198.18.0.2 198.18.0.1", PASS(NEIGHBOR) } } },
 };
 
 const struct case_table guard_cases = { "guard", guards, COUNT(guards) };

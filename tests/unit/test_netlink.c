@@ -337,7 +337,7 @@ static void test_events(void **state)
 	int fd, bridge, veth;
 
 	(void)state;
-	assert_int_equal(netlink_watch_open(true, &fd, &error), 0);
+	assert_int_equal(netlink_watch_open(NETLINK_WATCH_ALL, &fd, &error), 0);
 	assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 	/* Nothing there: it does not block. */
 	want = (struct expectation) { .kind = NETLINK_OVERRUN };
@@ -368,11 +368,11 @@ static void test_events(void **state)
 	assert_false(want.gone);
 
 	run("ip addr add 198.18.9.1/24 dev v0");
-	expect(fd, NETLINK_ADDRESS_CHANGED, "v0", -1);
+	expect(fd, NETLINK_ADDRESS_NEW, "v0", -1);
 	run("ip addr del 198.18.9.1/24 dev v0");
-	expect(fd, NETLINK_ADDRESS_CHANGED, "v0", -1);
+	expect(fd, NETLINK_ADDRESS_GONE, "v0", -1);
 	run("ip addr add 2001:db8:9::1/64 dev v1 nodad");
-	expect(fd, NETLINK_ADDRESS_CHANGED, "v1", -1);
+	expect(fd, NETLINK_ADDRESS_NEW, "v1", -1);
 	run("tc qdisc add dev v0 clsact");
 	run("tc qdisc del dev v0 clsact");
 	expect(fd, NETLINK_FILTER_GONE, "v0", -1);
@@ -401,7 +401,7 @@ static void test_event_nsid(void **state)
 	run("ip link add v0 type veth peer name v1");
 	run("ip link set v1 netns %d", other.pid);
 	want.ifindex = ifindex_of("v0");
-	assert_int_equal(netlink_watch_open(false, &fd, &error), 0);
+	assert_int_equal(netlink_watch_open(NETLINK_WATCH_LINKS, &fd, &error), 0);
 	run("ip link set v0 up");
 	inside(other, "ip link set %s up", "v1");
 	wait_event(fd, &want);
@@ -410,9 +410,61 @@ static void test_event_nsid(void **state)
 	elsewhere_end(&other);
 }
 
+struct told {
+	int nsid, ifindex;
+	bool moved, mac, address, gone;
+};
+
+static void on_told(void *context, const struct netlink_event *event)
+{
+	struct told *told = context;
+
+	if (event->kind == NETLINK_LINK_GONE && event->nsid == NETLINK_NSID_NONE && event->moved_nsid != NETLINK_NSID_NONE) {
+		told->moved = true;
+		told->nsid = event->moved_nsid;
+		told->ifindex = event->moved_ifindex;
+		assert_int_equal(event->link.peer_ifindex, ifindex_of("v0"));
+		assert_int_equal(event->link.nsid, NETLINK_NSID_NONE);
+	}
+	if (!told->moved || event->nsid != told->nsid || event->link.ifindex != told->ifindex)
+		return;
+	/* Before it is up, when nothing can have been sent yet. */
+	told->mac |= event->kind == NETLINK_LINK_NEW && !event->link.up && event->link.has_mac && event->link.mac[5] == 0x42;
+	told->address |= event->kind == NETLINK_ADDRESS_NEW && event->address.prefix_len == 96 + 24 &&
+			 event->address.addr.byte[15] == 7;
+	told->gone |= event->kind == NETLINK_ADDRESS_GONE;
+}
+
+/* Where a peer goes is told when it goes, and what it is given there when it is given. */
+static void test_peers(void **state)
+{
+	struct elsewhere other = elsewhere_begin();
+	struct told told = { .nsid = NETLINK_NSID_NONE };
+	struct error error;
+	int here, there;
+
+	(void)state;
+	assert_int_equal(netlink_watch_open(NETLINK_WATCH_ALL, &here, &error), 0);
+	assert_int_equal(netlink_watch_open(NETLINK_WATCH_PEERS, &there, &error), 0);
+	run("ip link add v0 type veth peer name v1");
+	run("ip link set v0 up; ip link set v1 netns %d", other.pid);
+	inside(other, "ip link set %s address 02:00:00:00:00:42", "v1");
+	inside(other, "ip addr add 198.18.9.7/24 dev %s", "v1");
+	inside(other, "ip addr del 198.18.9.7/24 dev %s", "v1");
+	assert_int_equal(netlink_watch_read(here, on_told, &told), 0);
+	assert_true(told.moved);
+	assert_int_equal(netlink_watch_read(there, on_told, &told), 0);
+	assert_true(told.mac);
+	assert_true(told.address);
+	assert_true(told.gone);
+	close(here);
+	close(there);
+	elsewhere_end(&other);
+}
+
 static void test_links_only(void **state)
 {
-	struct expectation want = { .kind = NETLINK_ADDRESS_CHANGED, .master = -1 };
+	struct expectation want = { .kind = NETLINK_ADDRESS_NEW, .master = -1 };
 	struct error error;
 	int fd;
 
@@ -420,7 +472,7 @@ static void test_links_only(void **state)
 	run("ip link add v0 type veth peer name v1");
 	run("ip link set v0 up");	/* a new alias makes an event only then */
 	want.ifindex = ifindex_of("v0");
-	assert_int_equal(netlink_watch_open(false, &fd, &error), 0);
+	assert_int_equal(netlink_watch_open(NETLINK_WATCH_LINKS, &fd, &error), 0);
 	run("ip addr add 198.18.9.1/24 dev v0");
 	/* A later event of another kind is there, so the address's would be. */
 	run("ip link set v0 alias done");
@@ -437,7 +489,7 @@ static void test_overrun(void **state)
 	int fd, size = 1;
 
 	(void)state;
-	assert_int_equal(netlink_watch_open(true, &fd, &error), 0);
+	assert_int_equal(netlink_watch_open(NETLINK_WATCH_ALL, &fd, &error), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);	/* the kernel's minimum */
 	run("ip link add v0 type veth peer name v1");
 	run("ip link set v0 up");	/* a new alias makes an event only then */
@@ -470,6 +522,7 @@ int main(void)
 		cmocka_unit_test_setup(test_peer, isolate),
 		cmocka_unit_test_setup(test_events, isolate),
 		cmocka_unit_test_setup(test_event_nsid, isolate),
+		cmocka_unit_test_setup(test_peers, isolate),
 		cmocka_unit_test_setup(test_links_only, isolate),
 		cmocka_unit_test_setup(test_overrun, isolate),
 	};

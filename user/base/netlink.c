@@ -16,6 +16,7 @@
 #define WATCH_BUFFER	(8 << 20)
 #define MESSAGE_BUFFER	(64 << 10)	/* more than the kernel puts into one datagram */
 #define REQUEST_BUFFER(name) char name[256] __attribute__((aligned(__alignof__(struct nlmsghdr))))
+#define WATCH_DATAGRAMS	1024		/* that one read takes: others of the loop want their turn */
 #define DUMP_TRIES	16		/* a dump that something changed under is begun again */
 
 /* ---- requests ---- */
@@ -276,6 +277,31 @@ int netlink_get_link(int ifindex, struct netlink_link *ret)
 
 /* ---- addresses ---- */
 
+/* False: not an address of an interface. */
+static bool parse_address(const struct nlmsghdr *message, const struct nlattr **attribute, struct netlink_address *ret)
+{
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	size_t length = info->ifa_family == AF_INET ? 4 : 16;
+	const struct nlattr *value;
+
+	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+		return false;
+	parse_attributes(message, sizeof(*info), attribute, IFA_TARGET_NETNSID);
+	/* IFA_ADDRESS is the other end's on a point-to-point link; IFA_LOCAL is always ours, where it is given. */
+	value = attribute[IFA_LOCAL] ? attribute[IFA_LOCAL] : attribute[IFA_ADDRESS];
+	if (!value || mnl_attr_get_payload_len(value) != length)
+		return false;
+	memset(ret, 0, sizeof(*ret));
+	ret->ifindex = (int)info->ifa_index;
+	ret->prefix_len = info->ifa_prefixlen;
+	if (length == 4) {
+		ret->addr.half_be[5] = 0xffff;	/* the same in both byte orders */
+		ret->prefix_len += DNET_V4_PREFIX_OFFSET;
+	}
+	memcpy(ret->addr.byte + 16 - length, mnl_attr_get_payload(value), length);
+	return true;
+}
+
 struct address_dump {
 	struct list list;	/* first: dump() sees only this */
 	int ifindex;		/* 0: all */
@@ -284,35 +310,21 @@ struct address_dump {
 
 static int add_address(const struct nlmsghdr *message, void *context)
 {
-	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute[IFA_TARGET_NETNSID + 1], *value;
+	const struct nlattr *attribute[IFA_TARGET_NETNSID + 1];
 	struct address_dump *addresses = context;
-	struct netlink_address *address;
-	size_t length = info->ifa_family == AF_INET ? 4 : 16;
+	struct netlink_address address, *added;
 
-	if (message->nlmsg_type != RTM_NEWADDR || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
-	    (addresses->ifindex && (int)info->ifa_index != addresses->ifindex))
+	if (message->nlmsg_type != RTM_NEWADDR || !parse_address(message, attribute, &address) ||
+	    (addresses->ifindex && address.ifindex != addresses->ifindex))
 		return 0;
-	parse_attributes(message, sizeof(*info), attribute, IFA_TARGET_NETNSID);
 	/* A kernel that does not know the attribute answers with the addresses of this namespace. */
 	if (addresses->nsid != NETLINK_NSID_NONE &&
 	    (!attribute[IFA_TARGET_NETNSID] || (int)mnl_attr_get_u32(attribute[IFA_TARGET_NETNSID]) != addresses->nsid))
 		return -EOPNOTSUPP;
-	/* IFA_ADDRESS is the other end's on a point-to-point link; IFA_LOCAL is always ours, where it is given. */
-	value = attribute[IFA_LOCAL] ? attribute[IFA_LOCAL] : attribute[IFA_ADDRESS];
-	if (!value || mnl_attr_get_payload_len(value) != length)
-		return 0;
-	address = list_add(&addresses->list, sizeof(*address));
-	if (!address)
+	added = list_add(&addresses->list, sizeof(*added));
+	if (!added)
 		return -ENOMEM;
-	memset(address, 0, sizeof(*address));
-	address->ifindex = (int)info->ifa_index;
-	address->prefix_len = info->ifa_prefixlen;
-	if (length == 4) {
-		address->addr.half_be[5] = 0xffff;	/* the same in both byte orders */
-		address->prefix_len += DNET_V4_PREFIX_OFFSET;
-	}
-	memcpy(address->addr.byte + 16 - length, mnl_attr_get_payload(value), length);
+	*added = address;
 	return 0;
 }
 
@@ -391,16 +403,19 @@ void netlink_peer_clear(struct netlink_peer *peer)
 	memset(peer, 0, sizeof(*peer));
 }
 
-static int take_nsid(const struct nlmsghdr *message, void *context)
+static int parse_nsid(const struct nlmsghdr *message)
 {
 	const struct nlattr *attribute[NETNSA_NSID + 1];
 
+	parse_attributes(message, sizeof(struct rtgenmsg), attribute, NETNSA_NSID);
+	return attribute[NETNSA_NSID] ? (int)mnl_attr_get_u32(attribute[NETNSA_NSID]) : NETLINK_NSID_NONE;
+}
+
+static int take_nsid(const struct nlmsghdr *message, void *context)
+{
 	if (message->nlmsg_type != RTM_NEWNSID)
 		return -EPROTO;
-	parse_attributes(message, sizeof(struct rtgenmsg), attribute, NETNSA_NSID);
-	if (!attribute[NETNSA_NSID])
-		return -EPROTO;
-	*(int *)context = (int)mnl_attr_get_u32(attribute[NETNSA_NSID]);
+	*(int *)context = parse_nsid(message);
 	return 0;
 }
 
@@ -429,33 +444,54 @@ static int join(int fd, int group)
 	return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
 }
 
-int netlink_watch_open(bool more, int *ret_fd, struct error *error)
+int netlink_watch_open(enum netlink_watch what, int *ret_fd, struct error *error)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC };
+	/* Each watch takes the groups up to its 0. */
+	static const int groups[][6] = {
+		[NETLINK_WATCH_LINKS] = { RTNLGRP_LINK },
+		[NETLINK_WATCH_ALL] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NSID, RTNLGRP_TC },
+		[NETLINK_WATCH_PEERS] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR },
+	};
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	int size = WATCH_BUFFER, r;
+	int size = WATCH_BUFFER, one = 1, r = 0;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_set(error, -errno, "network interfaces cannot be watched: %s", strerror(errno));
 	/* Beyond the limit of the system with CAP_NET_ADMIN, up to it without. An overrun is noticed in any case. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	for (size_t i = 0; i < (more ? sizeof(groups) / sizeof(groups[0]) : 1); i++) {
-		r = join(fd, groups[i]);
-		if (r < 0)
-			return error_set(error, r, "network interfaces cannot be watched: %s", strerror(-r));
-	}
+	if (what == NETLINK_WATCH_PEERS && setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &one, sizeof(one)) < 0)
+		r = -errno;
+	for (const int *group = groups[what]; r == 0 && *group; group++)
+		r = join(fd, *group);
+	/* The capability counts as of now: the kernel asks whether the socket's maker had it. */
+	if (r < 0)
+		return error_set(error, r, "network interfaces cannot be watched: %s", strerror(-r));
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-/* False: nothing that we report. */
-static bool make_event(const struct nlmsghdr *message, struct netlink_event *ret)
+static void parse_move(const struct nlmsghdr *message, struct netlink_event *ret)
 {
+	const struct nlattr *attribute[IFLA_NEW_IFINDEX + 1];
+
+	parse_attributes(message, sizeof(struct ifinfomsg), attribute, IFLA_NEW_IFINDEX);
+	if (!attribute[IFLA_NEW_NETNSID])
+		return;
+	ret->moved_nsid = (int)mnl_attr_get_u32(attribute[IFLA_NEW_NETNSID]);
+	ret->moved_ifindex = attribute[IFLA_NEW_IFINDEX] ? (int)mnl_attr_get_u32(attribute[IFLA_NEW_IFINDEX]) : ret->link.ifindex;
+}
+
+/* False: nothing that we report. */
+static bool make_event(const struct nlmsghdr *message, int nsid, struct netlink_event *ret)
+{
+	const struct nlattr *attribute[IFA_TARGET_NETNSID + 1];
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
 
 	memset(ret, 0, sizeof(*ret));
+	ret->nsid = nsid;
+	ret->moved_nsid = NETLINK_NSID_NONE;
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
@@ -465,14 +501,21 @@ static bool make_event(const struct nlmsghdr *message, struct netlink_event *ret
 			return false;
 		ret->kind = message->nlmsg_type == RTM_NEWLINK ? NETLINK_LINK_NEW : NETLINK_LINK_GONE;
 		parse_link(message, &ret->link);
+		if (ret->kind == NETLINK_LINK_GONE)
+			parse_move(message, ret);
 		return true;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		if (mnl_nlmsg_get_payload_len(message) < sizeof(struct ifaddrmsg))
+		if (mnl_nlmsg_get_payload_len(message) < sizeof(struct ifaddrmsg) || !parse_address(message, attribute, &ret->address))
 			return false;
-		ret->kind = NETLINK_ADDRESS_CHANGED;
-		ret->link.ifindex = (int)((const struct ifaddrmsg *)mnl_nlmsg_get_payload(message))->ifa_index;
+		ret->kind = message->nlmsg_type == RTM_NEWADDR ? NETLINK_ADDRESS_NEW : NETLINK_ADDRESS_GONE;
+		ret->link.ifindex = ret->address.ifindex;
 		return true;
+	case RTM_NEWNSID:
+	case RTM_DELNSID:
+		ret->kind = message->nlmsg_type == RTM_NEWNSID ? NETLINK_NSID_NEW : NETLINK_NSID_GONE;
+		ret->link.nsid = parse_nsid(message);
+		return ret->link.nsid != NETLINK_NSID_NONE;
 	case RTM_DELTFILTER:
 	case RTM_DELQDISC:
 		if (mnl_nlmsg_get_payload_len(message) < sizeof(struct tcmsg))
@@ -485,6 +528,17 @@ static bool make_event(const struct nlmsghdr *message, struct netlink_event *ret
 	}
 }
 
+/* The namespace that a datagram is about, on a socket that hears all of them. */
+static int nsid_of(struct msghdr *header)
+{
+	int nsid = NETLINK_NSID_NONE;
+
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control))
+		if (control->cmsg_level == SOL_NETLINK && control->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+			memcpy(&nsid, CMSG_DATA(control), sizeof(nsid));
+	return nsid;
+}
+
 int netlink_watch_read(int fd, void (*callback)(void *context, const struct netlink_event *event), void *context)
 {
 	_cleanup_free_ char *buffer = malloc(MESSAGE_BUFFER);
@@ -492,11 +546,16 @@ int netlink_watch_read(int fd, void (*callback)(void *context, const struct netl
 
 	if (!buffer)
 		return -ENOMEM;
-	for (;;) {
+	for (int datagrams = 0; datagrams < WATCH_DATAGRAMS; datagrams++) {
+		char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
+		struct iovec part = { buffer, MESSAGE_BUFFER };
 		struct sockaddr_nl sender = { 0 };
-		socklen_t sender_length = sizeof(sender);
+		struct msghdr header = {
+			.msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &part, .msg_iovlen = 1,
+			.msg_control = control, .msg_controllen = sizeof(control),
+		};
 		const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
-		ssize_t received = recvfrom(fd, buffer, MESSAGE_BUFFER, MSG_TRUNC, (struct sockaddr *)&sender, &sender_length);
+		ssize_t received = recvmsg(fd, &header, MSG_TRUNC);
 		int length = (int)received;
 
 		if (received < 0 && errno == EINTR)
@@ -507,14 +566,15 @@ int netlink_watch_read(int fd, void (*callback)(void *context, const struct netl
 			return -errno;
 		/* A datagram that does not fit is as lost as one that the kernel could not queue. */
 		if (received < 0 || received > MESSAGE_BUFFER) {
-			event = (struct netlink_event) { .kind = NETLINK_OVERRUN };
+			event = (struct netlink_event) { NETLINK_OVERRUN, .nsid = NETLINK_NSID_NONE, .moved_nsid = NETLINK_NSID_NONE };
 			callback(context, &event);
 			continue;
 		}
 		if (sender.nl_pid != 0)
 			continue;	/* only the kernel knows */
 		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
-			if (make_event(message, &event))
+			if (make_event(message, nsid_of(&header), &event))
 				callback(context, &event);
 	}
+	return 0;
 }

@@ -27,22 +27,40 @@ struct netlink_link {
 	bool has_mac;
 };
 
+struct netlink_address {
+	int ifindex;
+	struct dnet_addr addr;
+	unsigned int prefix_len;	/* IPv4: 96 + n */
+};
+
 enum netlink_event_kind {
 	NETLINK_LINK_NEW,	/* appeared or changed (also: joined or left a master) */
-	NETLINK_LINK_GONE,
-	NETLINK_ADDRESS_CHANGED,	/* some address of this namespace came or went; link.ifindex says where */
+	NETLINK_LINK_GONE,	/* from this namespace: it may be in another one now */
+	NETLINK_ADDRESS_NEW,
+	NETLINK_ADDRESS_GONE,
+	NETLINK_NSID_NEW,	/* some namespace is called link.nsid from now on */
+	NETLINK_NSID_GONE,	/* none is any more */
 	NETLINK_FILTER_GONE,	/* RTM_DELTFILTER or RTM_DELQDISC on link.ifindex */
 	NETLINK_OVERRUN,	/* messages were lost (ENOBUFS): dump everything again */
 };
 
 struct netlink_event {
 	enum netlink_event_kind kind;
-	struct netlink_link link;	/* NEW and GONE: all fields; others: ifindex only */
+	int nsid;			/* where it happened; NETLINK_NSID_NONE: in this namespace */
+	struct netlink_link link;	/* NEW and GONE: all fields, as its namespace sees them; others: ifindex only */
+	struct netlink_address address;	/* ADDRESS_NEW and _GONE */
+	int moved_nsid, moved_ifindex;	/* LINK_GONE: where it is now, or NETLINK_NSID_NONE and 0 */
 };
 
-/* A socket that is subscribed to links, and if @more to IPv4 and IPv6 addresses and traffic control as well. Non-blocking, close-on-exec, a receive buffer of 8 MiB where allowed. */
-int netlink_watch_open(bool more, int *ret_fd, struct error *error);
-/* Read what is there; @callback once per event. 0 when the socket is empty, -errno on failure. */
+enum netlink_watch {
+	NETLINK_WATCH_LINKS,	/* of this namespace */
+	NETLINK_WATCH_ALL,	/* and its addresses, traffic control, and names of other namespaces */
+	NETLINK_WATCH_PEERS,	/* links and addresses of every other namespace that has an nsid here: needs CAP_NET_BROADCAST, once */
+};
+
+/* Non-blocking, close-on-exec, a receive buffer of 8 MiB where allowed. */
+int netlink_watch_open(enum netlink_watch what, int *ret_fd, struct error *error);
+/* Read what is there, but not for ever; @callback once per event. 0 or -errno. */
 int netlink_watch_read(int fd, void (*callback)(void *context, const struct netlink_event *event), void *context);
 
 /* All links. The array is owned by the caller. */
@@ -50,11 +68,6 @@ int netlink_dump_links(struct netlink_link **ret, size_t *ret_count, struct erro
 /* One link by ifindex. -ENODEV when it is gone. */
 int netlink_get_link(int ifindex, struct netlink_link *ret);
 
-struct netlink_address {
-	int ifindex;
-	struct dnet_addr addr;
-	unsigned int prefix_len;	/* IPv4: 96 + n */
-};
 /* All addresses of this namespace, both families. */
 int netlink_dump_addresses(struct netlink_address **ret, size_t *ret_count, struct error *error);
 

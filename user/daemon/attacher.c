@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define UPGRADE_PAUSE_MS 300	/* without any link event: then TCX links take the place of clsact filters */
+#define UPGRADE_PAUSE_MS 2000	/* without any link event: then TCX links take the place of clsact filters, which nobody waits for */
 #define UPGRADE_NEXT_MS 10	/* between two of them, so that others get at RTNL */
 #define MAX_INTERFACES (DNET_MAX_ENDPOINTS + DNET_MAX_BRIDGES)
 
@@ -363,7 +363,7 @@ int attacher_start(struct dataplane *dataplane, enum attach_mode mode, bool watc
 	for (size_t i = 0; i < held_count; i++)
 		add(attacher, &attacher->held, held[i].ifindex);
 	attacher->watch = watch;
-	r = netlink_watch_open(false, &attacher->netlink_fd, error);
+	r = netlink_watch_open(NETLINK_WATCH_LINKS, &attacher->netlink_fd, error);
 	if (r == 0) {
 		attacher->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		attacher->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -21,9 +21,16 @@
 #define EXIT_USAGE 2
 #define EXIT_UNSUPPORTED 3
 #define SWEEP_SECONDS 5
-#define DUMP_SWEEPS 12	/* every minute all links and addresses are read, whatever the events said */
 
 /* --- events on the loop -------------------------------------------------- */
+
+/* What is ready at once goes in this order. A container that comes up does not wait for denied packets to be reported. */
+enum urgency {
+	URGENT,		/* links, their peers and their programs, and what follows from them */
+	USUAL,		/* libevent's default, the middle: Docker and the control socket */
+	LEISURELY,
+	URGENCIES,
+};
 
 static void on_reconcile(evutil_socket_t fd, short what, void *context)
 {
@@ -42,7 +49,13 @@ static void on_link_event(void *context, const struct netlink_event *event)
 		reconcile_link(daemon, event);
 		reconcile_soon(daemon);
 		break;
-	case NETLINK_ADDRESS_CHANGED:
+	case NETLINK_NSID_NEW:
+	case NETLINK_NSID_GONE:
+		reconcile_nsid(daemon, event->link.nsid, event->kind == NETLINK_NSID_GONE);
+		reconcile_soon(daemon);
+		break;
+	case NETLINK_ADDRESS_NEW:
+	case NETLINK_ADDRESS_GONE:
 		addresser_request(daemon->addresser);
 		break;
 	case NETLINK_FILTER_GONE:
@@ -50,6 +63,7 @@ static void on_link_event(void *context, const struct netlink_event *event)
 		break;
 	case NETLINK_OVERRUN:
 		daemon->links_lost = true;
+		veth_peers_clear(&daemon->peers);
 		addresser_request(daemon->addresser);
 		reconcile_soon(daemon);
 		break;
@@ -62,6 +76,29 @@ static void on_netlink(evutil_socket_t fd, short what, void *context)
 
 	(void)what;
 	netlink_watch_read(fd, on_link_event, daemon);
+}
+
+static void on_peer_event(void *context, const struct netlink_event *event)
+{
+	struct daemon *daemon = context;
+
+	if (event->kind == NETLINK_OVERRUN) {
+		veth_peers_clear(&daemon->peers);
+		reconcile_soon(daemon);
+		return;
+	}
+	if (event->nsid == NETLINK_NSID_NONE)
+		return;
+	/* That a peer is there now was said before it said anything itself, on the other socket. */
+	netlink_watch_read(daemon->netlink_fd, on_link_event, daemon);
+	if (veth_peers_hear(&daemon->peers, event))
+		reconcile_soon(daemon);
+}
+
+static void on_peers(evutil_socket_t fd, short what, void *context)
+{
+	(void)what;
+	netlink_watch_read(fd, on_peer_event, context);
 }
 
 static void on_addresses(evutil_socket_t fd, short what, void *context)
@@ -309,7 +346,7 @@ static int open_dataplane(struct daemon *daemon)
 	size_t count = 0;
 
 	if (dataplane_open(daemon->options->pin, &daemon->dataplane, &error) < 0 ||
-	    netlink_watch_open(true, &daemon->netlink_fd, &error) < 0 ||
+	    netlink_watch_open(NETLINK_WATCH_ALL, &daemon->netlink_fd, &error) < 0 ||
 	    addresser_start(&daemon->addresser, &error) < 0 ||
 	    netlink_dump_links(&links, &count, &error) < 0 ||
 	    netlink_dump_addresses(&daemon->addresses, &daemon->address_count, &error) < 0 ||
@@ -317,6 +354,9 @@ static int open_dataplane(struct daemon *daemon)
 		log_error("%s", error.text);
 		return 1;
 	}
+	if (!daemon->is_static && netlink_watch_open(NETLINK_WATCH_PEERS, &daemon->peers_fd, &error) < 0)
+		log_warning("containers are asked for their addresses, because nobody tells them: what one sends in its first milliseconds "
+			    "on a network that it is connected to while it runs can be lost (%s)", error.text);
 	daemon->links_lost = daemon->addresses_stale = true;
 	reconcile_adopt(daemon, links, count);
 	return 0;
@@ -359,13 +399,23 @@ static int add_events(struct daemon *daemon)
 		daemon->signal_events[i] = evsignal_new(daemon->base, signals[i], signals[i] == SIGHUP ? on_hangup : on_signal, daemon);
 		event_add(daemon->signal_events[i], NULL);
 	}
+	daemon->address_event = event_new(daemon->base, addresser_fd(daemon->addresser), EV_READ | EV_PERSIST, on_addresses, daemon);
+	daemon->attached_event = event_new(daemon->base, attacher_fd(daemon->attacher), EV_READ | EV_PERSIST, on_attached, daemon);
+	if (daemon->peers_fd >= 0)
+		daemon->peers_event = event_new(daemon->base, daemon->peers_fd, EV_READ | EV_PERSIST, on_peers, daemon);
+	event_priority_set(daemon->reconcile_event, URGENT);
+	event_priority_set(daemon->netlink_event, URGENT);
+	event_priority_set(daemon->attached_event, URGENT);
+	if (daemon->peers_event)
+		event_priority_set(daemon->peers_event, URGENT);
+	event_priority_set(daemon->ring_event, LEISURELY);
 	event_add(daemon->sweep_timer, &period);
 	event_add(daemon->netlink_event, NULL);
 	event_add(daemon->ring_event, NULL);
-	daemon->address_event = event_new(daemon->base, addresser_fd(daemon->addresser), EV_READ | EV_PERSIST, on_addresses, daemon);
 	event_add(daemon->address_event, NULL);
-	daemon->attached_event = event_new(daemon->base, attacher_fd(daemon->attacher), EV_READ | EV_PERSIST, on_attached, daemon);
 	event_add(daemon->attached_event, NULL);
+	if (daemon->peers_event)
+		event_add(daemon->peers_event, NULL);
 	if (policies_watch(daemon, &error) < 0) {
 		log_error("%s", error.text);
 		return 1;
@@ -392,7 +442,7 @@ static int start_inventory(struct daemon *daemon)
 static void daemon_clear(struct daemon *daemon)
 {
 	struct event **events[] = { &daemon->reconcile_event, &daemon->retry_timer, &daemon->purge_timer, &daemon->sweep_timer,
-				    &daemon->netlink_event, &daemon->ring_event, &daemon->address_event, &daemon->attached_event,
+				    &daemon->netlink_event, &daemon->peers_event, &daemon->ring_event, &daemon->address_event, &daemon->attached_event,
 				    &daemon->signal_events[0], &daemon->signal_events[1], &daemon->signal_events[2] };
 
 	control_server_free(daemon->control);
@@ -411,6 +461,7 @@ static void daemon_clear(struct daemon *daemon)
 	inventory_clear(&daemon->static_inventory);
 	history_free(daemon->history);
 	closep(&daemon->netlink_fd);
+	closep(&daemon->peers_fd);
 	dataplane_close(daemon->dataplane);
 	if (daemon->base)
 		event_base_free(daemon->base);
@@ -427,11 +478,12 @@ int daemon_run(const struct run_options *options)
 		return 1;
 	log_set_json(options->log_json);
 	daemon->options = options;
-	daemon->netlink_fd = -1;
+	daemon->netlink_fd = daemon->peers_fd = -1;
 	daemon->started_ns = monotonic_ns();
 	daemon->rule_names = calloc(DNET_MAX_RULE_COUNTERS, sizeof(*daemon->rule_names));
 	daemon->base = event_base_new();
-	code = daemon->rule_names && daemon->base && history_new(&daemon->history) == 0 ? 0 : 1;
+	code = daemon->rule_names && daemon->base && event_base_priority_init(daemon->base, URGENCIES) == 0 &&
+	       history_new(&daemon->history) == 0 ? 0 : 1;
 	/* First what a person can get wrong, before anything in the kernel is touched. */
 	if (code == 0)
 		code = load_policy(daemon);
@@ -441,15 +493,16 @@ int daemon_run(const struct run_options *options)
 		code = check_host(daemon);
 	if (code == 0 && !options->once)
 		code = open_listeners(daemon);
+	/* Containers race us from their first instruction, and a loaded host must not decide that race. Before there are threads: each
+	 * has a priority of its own, which it takes from who makes it. */
+	if (code == 0 && setpriority(PRIO_PROCESS, 0, -10) < 0)
+		log_debug("cannot raise the priority: %s", strerror(errno));
 	if (code == 0)
 		code = open_dataplane(daemon);
 	if (code == 0)
 		code = add_events(daemon);
 	if (code == 0)
 		code = start_inventory(daemon);
-	/* Containers race us from their first instruction, and a loaded host must not decide that race. */
-	if (code == 0 && setpriority(PRIO_PROCESS, 0, -10) < 0)
-		log_debug("cannot raise the priority: %s", strerror(errno));
 	/* Only now, because it takes a while; and not later, because the verifier wants privileges that are about to go. */
 	if (code == 0 && !options->once && dataplane_explain_load(daemon->dataplane, &error) < 0)
 		log_warning("`policy explain` will not work: %s", error.text);

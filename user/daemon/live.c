@@ -187,6 +187,13 @@ static bool fits(const struct netlink_peer *peer, const struct attachment *attac
 	return with_mac && attachment->address_count == 0;
 }
 
+static bool mac_told(const struct netlink_peer *peer)
+{
+	static const uint8_t none[6];
+
+	return memcmp(peer->mac, none, sizeof(none)) != 0;
+}
+
 /* An identified interface whose peer lives in the same namespace: same sandbox, same container. */
 static const char *container_by_nsid(const struct live_set *set, const struct live *live)
 {
@@ -199,12 +206,63 @@ static const char *container_by_nsid(const struct live_set *set, const struct li
 	return NULL;
 }
 
-bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory)
+/* Its own addresses. Before the engine has given it one there is nothing that it could send from. */
+static size_t own_addresses(const struct netlink_peer *peer, struct dnet_addr own[static LIVE_MAX_ADDRESSES])
 {
+	size_t count = 0;
+
+	for (size_t i = 0; i < peer->address_count && count < LIVE_MAX_ADDRESSES; i++)
+		if (!link_local(&peer->addresses[i].addr))
+			own[count++] = peer->addresses[i].addr;
+	return count;
+}
+
+static bool take_engines(struct live *live, const struct attachment *attachment)
+{
+	if (!become(live, attachment->container_id, attachment->network_id))
+		return false;
+	memcpy(live->mac, attachment->mac, 6);
+	take_addresses(live, attachment->addresses, attachment->address_count);
+	return true;
+}
+
+static bool take_own(struct live *live, const char *container_id, const char *network_id, const struct netlink_peer *peer)
+{
+	struct dnet_addr own[LIVE_MAX_ADDRESSES];
+	size_t count = own_addresses(peer, own);
+
+	if (!count || !mac_told(peer) || !become(live, container_id, network_id))
+		return false;
+	memcpy(live->mac, peer->mac, 6);
+	take_addresses(live, own, count);
+	return true;
+}
+
+/* By what its end in the container has. @container_id: whose it is, or NULL. */
+static bool identify_peer(struct live *live, const struct live_set *set, const struct inventory *inventory,
+			  const struct network *network, const char *container_id, const struct netlink_peer *peer, bool with_mac)
+{
+	const struct attachment *attachment;
+
+	if (container_id)
+		return take_own(live, container_id, network->id, peer);
+	/* An older answer may still show a container that is gone, whose address and MAC this one was given. */
+	if (network->asked_ns <= live->seen_ns)
+		return false;
+	for (size_t cursor = 0; (attachment = inventory_network_attachment(inventory, network->id, &cursor));)
+		if (attachment->has_mac && fits(peer, attachment, with_mac) && !claimed(set, live, attachment->container_id, network->id) &&
+		    inventory_container(inventory, attachment->container_id) && take_engines(live, attachment))
+			return true;
+	return false;
+}
+
+bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory, const struct veth_peers *peers)
+{
+	const struct netlink_peer *told;
 	const struct network *network;
 	const char *container_id;
 	struct netlink_peer peer = {};
-	bool done = false, with_mac;
+	bool done, with_mac;
 
 	network = inventory_network_of_bridge(inventory, live->bridge);
 	if (!network || live->link.nsid == NETLINK_NSID_NONE)
@@ -213,92 +271,92 @@ bool live_identify(struct live *live, const struct live_set *set, const struct i
 	if (container_id) {
 		const struct attachment *attachment = inventory_attachment(inventory, container_id, network->id);
 
-		/* The engine has said it already: no need to ask the kernel, which may be busy with this very link. */
+		if (!inventory_container(inventory, container_id) || claimed(set, live, container_id, network->id))
+			return false;
+		/* The engine has said it already. */
 		if (attachment && attachment->has_mac && attachment->address_count && network->asked_ns > live->seen_ns &&
-		    inventory_container(inventory, container_id) && !claimed(set, live, container_id, network->id) &&
-		    become(live, container_id, network->id)) {
-			memcpy(live->mac, attachment->mac, 6);
-			take_addresses(live, attachment->addresses, attachment->address_count);
+		    take_engines(live, attachment))
 			return true;
-		}
 	}
 	with_mac = container_id || live->preexisting || live->retry_ns >= WITH_MAC_NS;
+	/* Whoever is followed has told all there is. After some time we ask all the same. */
+	told = live->retry_ns < WITH_MAC_NS ? veth_peers_find(peers, live->link.nsid, live->link.peer_ifindex) : NULL;
+	if (told)
+		return identify_peer(live, set, inventory, network, container_id, told, with_mac);
 	if ((with_mac ? netlink_get_peer(live->link.nsid, live->link.peer_ifindex, &peer) :
 			netlink_get_peer_addresses(live->link.nsid, live->link.peer_ifindex, &peer)) < 0)
 		return false;
-	if (container_id) {
-		struct dnet_addr own[LIVE_MAX_ADDRESSES];
-		size_t count = 0;
-
-		for (size_t i = 0; i < peer.address_count && count < LIVE_MAX_ADDRESSES; i++)
-			if (!link_local(&peer.addresses[i].addr))
-				own[count++] = peer.addresses[i].addr;
-		/* Before the engine has given it an address there is nothing that it could send from. */
-		if (count && inventory_container(inventory, container_id) && !claimed(set, live, container_id, network->id) &&
-		    become(live, container_id, network->id)) {
-			memcpy(live->mac, peer.mac, 6);
-			take_addresses(live, own, count);
-			done = true;
-		}
-	} else if (network->asked_ns > live->seen_ns) {
-		/* An older answer may still show a container that is gone, whose address and MAC this one was given. */
-		const struct attachment *attachment;
-
-		for (size_t cursor = 0; !done && (attachment = inventory_network_attachment(inventory, network->id, &cursor));) {
-			if (!attachment->has_mac || !fits(&peer, attachment, with_mac) || claimed(set, live, attachment->container_id, network->id) ||
-			    !inventory_container(inventory, attachment->container_id))
-				continue;
-			if (become(live, attachment->container_id, network->id)) {
-				memcpy(live->mac, attachment->mac, 6);
-				take_addresses(live, attachment->addresses, attachment->address_count);
-				done = true;
-			}
-		}
-	}
+	done = identify_peer(live, set, inventory, network, container_id, &peer, with_mac);
 	netlink_peer_clear(&peer);
 	return done;
 }
 
-bool live_refresh(struct live *live, const struct inventory *inventory)
+bool live_refresh(struct live *live, const struct inventory *inventory, const struct veth_peers *peers)
 {
 	const struct attachment *attachment = inventory_attachment(inventory, live->container_id, live->network_id);
+	const struct netlink_peer *told = attachment ? NULL : veth_peers_find(peers, live->link.nsid, live->link.peer_ifindex);
+	const struct dnet_addr *addresses;
+	struct dnet_addr own[LIVE_MAX_ADDRESSES];
+	const uint8_t *mac;
+	size_t count;
 
-	if (!attachment || !attachment->address_count || !attachment->has_mac || memcmp(attachment->mac, live->mac, 6) != 0)
+	if (attachment && attachment->has_mac) {
+		mac = attachment->mac;
+		addresses = attachment->addresses;
+		count = attachment->address_count;
+	} else if (told) {
+		mac = told->mac;
+		addresses = own;
+		count = own_addresses(told, own);
+	} else {
 		return false;
-	if (attachment->address_count == live->address_count &&
-	    memcmp(attachment->addresses, live->addresses, live->address_count * sizeof(live->addresses[0])) == 0)
+	}
+	if (!count || memcmp(mac, live->mac, 6) != 0)
 		return false;
-	take_addresses(live, attachment->addresses, attachment->address_count);
+	if (count == live->address_count && memcmp(addresses, live->addresses, count * sizeof(*addresses)) == 0)
+		return false;
+	take_addresses(live, addresses, count);
 	return true;
+}
+
+/* The networks of its container, one a call. Its own is one of them, also before the engine says that it was connected. */
+static const struct network *next_network(const struct live *live, const struct inventory *inventory, size_t *cursor, bool *own)
+{
+	const struct attachment *attachment;
+	const struct network *network;
+
+	while ((attachment = inventory_container_attachment(inventory, live->container_id, cursor))) {
+		network = inventory_network(inventory, attachment->network_id);
+		if (!network)
+			continue;
+		*own = *own || strcmp(network->id, live->network_id) == 0;
+		return network;
+	}
+	network = *own ? NULL : inventory_network(inventory, live->network_id);
+	*own = true;
+	return network;
 }
 
 int live_update_networks(struct live *live, const struct inventory *inventory, uint64_t serial)
 {
-	const struct attachment *attachment;
-	size_t count = 0, same = 0, room = 0;
+	const struct network *network;
+	size_t count = 0, same = 0, room = 0, cursor = 0;
+	bool own = false;
 	char **names;
 
 	if (live->network_names && live->names_serial == serial)
 		return 0;
 	live->names_serial = serial;
 
-	for (size_t cursor = 0; (attachment = inventory_container_attachment(inventory, live->container_id, &cursor)); room++) {
-		const struct network *network = inventory_network(inventory, attachment->network_id);
-
-		if (!network || same != room)
-			continue;
-		same += live->network_names && live->network_names[same] && strcmp(live->network_names[same], network->name) == 0;
-	}
+	for (; (network = next_network(live, inventory, &cursor, &own)); room++)
+		if (same == room)
+			same += live->network_names && live->network_names[same] && strcmp(live->network_names[same], network->name) == 0;
 	if (live->network_names && same == room && !live->network_names[same])
 		return 0;
 	names = calloc(room + 1, sizeof(*names));
 	if (!names)
 		return -ENOMEM;
-	for (size_t cursor = 0; count < room && (attachment = inventory_container_attachment(inventory, live->container_id, &cursor));) {
-		const struct network *network = inventory_network(inventory, attachment->network_id);
-
-		if (!network)
-			continue;
+	for (cursor = 0, own = false; count < room && (network = next_network(live, inventory, &cursor, &own));) {
 		names[count] = strdup(network->name);
 		if (!names[count++]) {
 			free_names(names);

@@ -9,6 +9,7 @@
 #include "base/index.h"
 #include "base/netlink.h"
 #include "compile/compile.h"
+#include "daemon/veth_peers.h"
 #include "dataplane/dataplane.h"
 #include "model/inventory.h"
 
@@ -56,15 +57,16 @@ void live_unidentify(struct live *live);
 /*
  * Who is behind this link? On success container_id, network_id, mac and addresses are filled and true is returned.
  * Rules, in this order:
- *  1. the link's peer lives in a namespace (nsid) in which another identified interface's peer lives: that container;
+ *  1. the link's peer lives in a namespace (nsid) in which another identified interface's peer lives: that container, with the
+ *     MAC and the addresses that the engine has given to it there, or else with its own;
  *  2. an attachment of the bridge's network, read after the link was seen, with one of the peer's addresses (and its MAC,
  *     where that could have been changed), that no other present interface has claimed.
  */
-bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory);
+bool live_identify(struct live *live, const struct live_set *set, const struct inventory *inventory, const struct veth_peers *peers);
 /* The same for a static inventory, where @attachment names the interface. */
 bool live_identify_static(struct live *live, const struct attachment *attachment);
-/* Take over the addresses that the inventory gives an identified interface. Returns whether they changed. */
-bool live_refresh(struct live *live, const struct inventory *inventory);
+/* Take over the addresses that the inventory gives an identified interface, or its own before it does. Returns whether they changed. */
+bool live_refresh(struct live *live, const struct inventory *inventory, const struct veth_peers *peers);
 /* Bring network_names up to date, if they are not from the inventory with this serial number. 0 or -ENOMEM. */
 int live_update_networks(struct live *live, const struct inventory *inventory, uint64_t serial);
 

@@ -198,6 +198,9 @@ static struct live *live_of_link(struct daemon *daemon, const struct netlink_lin
 		live->seen_ns = monotonic_ns();
 		live->preexisting = in_baseline(daemon, link->ifindex);
 	}
+	/* Its other end has joined a namespace: the engine knows whose, and a container sends soon after that. */
+	if (live->link.nsid != link->nsid)
+		live->retry_ns = live->next_hint_ns = 0;
 	live->link = *link;
 	daemon->live.moved |= live->bridge_ifindex != link->master;
 	live->bridge_ifindex = link->master;
@@ -205,12 +208,67 @@ static struct live *live_of_link(struct daemon *daemon, const struct netlink_lin
 	return live;
 }
 
+static void follow(struct daemon *daemon, const struct netlink_link *was, const struct netlink_link *link)
+{
+	if (daemon->peers_fd >= 0 && veth_peers_follow(&daemon->peers, was, link) < 0)
+		log_debug("out of memory: the other end of %s has to be asked for what it is", link->name);
+}
+
+static void set_peer(struct daemon *daemon, struct netlink_link *link, int nsid, int ifindex)
+{
+	struct netlink_link moved = *link;
+
+	moved.nsid = nsid;
+	moved.peer_ifindex = ifindex;
+	follow(daemon, link, &moved);
+	*link = moved;
+}
+
+/*
+ * One end of a veth has left for the namespace of a container, or has come back. The end that stays says so itself only when its
+ * carrier changes: by then the container can send, or another namespace can have the nsid of the one that was left.
+ */
+static void peer_moved(struct daemon *daemon, const struct netlink_event *event)
+{
+	bool here = event->kind == NETLINK_LINK_NEW;
+	struct netlink_link *link = strcmp(event->link.kind, "veth") == 0 && event->link.nsid == NETLINK_NSID_NONE ?
+				    link_of(daemon, event->link.peer_ifindex) : NULL;
+
+	if (!link)
+		return;
+	if (here && link->nsid != NETLINK_NSID_NONE)
+		set_peer(daemon, link, NETLINK_NSID_NONE, event->link.ifindex);
+	else if (!here && link->nsid == NETLINK_NSID_NONE && link->peer_ifindex == event->link.ifindex)
+		set_peer(daemon, link, event->moved_nsid, event->moved_ifindex);
+}
+
+/*
+ * A namespace has gone, before its links have, and maybe another one has its nsid: who was in it is nobody's neighbour. The kernel frees
+ * the nsid first and says so then, so a new owner can be told of before: whoever is identified by then is not the new one's.
+ */
+void reconcile_nsid(struct daemon *daemon, int nsid, bool gone)
+{
+	for (size_t i = 0; i < daemon->link_count; i++) {
+		const struct live *live = live_find(&daemon->live, daemon->links[i].ifindex);
+
+		if (daemon->links[i].nsid != nsid || (!gone && !(live && live->identified)))
+			continue;
+		set_peer(daemon, &daemon->links[i], NETLINK_NSID_NONE, 0);
+		/* A link that is newer than the event, because it was dumped or told of out of order, is found by looking again. */
+		daemon->sweeps = DUMP_SWEEPS - 1;
+	}
+}
+
 void reconcile_link(struct daemon *daemon, const struct netlink_event *event)
 {
 	struct netlink_link *known = link_of(daemon, event->link.ifindex);
+	bool added = false;
 
 	if (event->kind == NETLINK_LINK_GONE) {
+		if (event->moved_nsid != NETLINK_NSID_NONE)
+			peer_moved(daemon, event);
 		if (known) {
+			veth_peers_follow(&daemon->peers, known, NULL);
 			index_remove(&daemon->link_index, event->link.ifindex);
 			*known = daemon->links[--daemon->link_count];
 			if (known != &daemon->links[daemon->link_count])
@@ -225,8 +283,11 @@ void reconcile_link(struct daemon *daemon, const struct netlink_event *event)
 			return;
 		}
 		known = &daemon->links[daemon->link_count++];
+		added = true;
 	}
+	follow(daemon, added ? NULL : known, &event->link);
 	*known = event->link;
+	peer_moved(daemon, event);
 }
 
 static void dump_links(struct daemon *daemon)
@@ -318,7 +379,7 @@ static bool identify(struct daemon *daemon, struct live *live)
 	const struct attachment *attachment;
 
 	if (!daemon->is_static)
-		return live_identify(live, &daemon->live, daemon->inventory);
+		return live_identify(live, &daemon->live, daemon->inventory, &daemon->peers);
 	attachment = static_attachment(daemon, live->link.name);
 	return attachment && live_identify_static(live, attachment);
 }
@@ -331,7 +392,7 @@ static void update_identities(struct daemon *daemon)
 		struct live *live = daemon->live.items[i];
 
 		if (live->identified && !daemon->is_static)
-			daemon->live.moved |= live_refresh(live, daemon->inventory);
+			daemon->live.moved |= live_refresh(live, daemon->inventory, &daemon->peers);
 		if (!live->identified) {
 			if (identify(daemon, live)) {
 				live->retry_ns = live->next_hint_ns = 0;
@@ -433,6 +494,7 @@ void reconcile_clear(struct daemon *daemon)
 	live_set_clear(&daemon->live);
 	mirror_clear(&daemon->places);
 	mirror_clear(&daemon->endpoint_addresses);
+	veth_peers_clear(&daemon->peers);
 	index_clear(&daemon->link_index);
 	index_clear(&daemon->baseline);
 	free(daemon->links);

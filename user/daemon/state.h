@@ -62,6 +62,8 @@ struct policies_state {
 	uint64_t next_end_unix_ns;	/* the next `until` after that; 0: none */
 };
 
+#define DUMP_SWEEPS 12	/* every minute all links and addresses are read, whatever the events said */
+
 struct past_endpoint {
 	uint32_t id;
 	char *container, *service, *network, *policies, *interface;
@@ -88,6 +90,8 @@ struct daemon {
 
 	/* Netlink. */
 	int netlink_fd;
+	int peers_fd;	/* tells of the containers' ends of interfaces; -1: not to be had */
+	struct veth_peers peers;
 	struct netlink_link *links;	/* every link of this namespace, kept up to date by events */
 	size_t link_count, link_room;
 	struct index link_index;	/* from ifindex to 1 + the place in `links` */
@@ -124,7 +128,7 @@ struct daemon {
 	size_t past_next;
 
 	/* Events on the loop. */
-	struct event *reconcile_event, *retry_timer, *sweep_timer, *purge_timer, *netlink_event, *ring_event, *address_event, *attached_event,
+	struct event *reconcile_event, *retry_timer, *sweep_timer, *purge_timer, *netlink_event, *peers_event, *ring_event, *address_event, *attached_event,
 		     *signal_events[3];	/* SIGTERM, SIGINT, SIGHUP */
 	struct ring_buffer *ring;
 
@@ -154,6 +158,8 @@ void reconcile_clear(struct daemon *daemon);	/* frees what reconciling made; the
 
 /* A link event. */
 void reconcile_link(struct daemon *daemon, const struct netlink_event *event);
+/* This nsid means a namespace that is new, or none any more. */
+void reconcile_nsid(struct daemon *daemon, int nsid, bool gone);
 /* Remove flows that have expired or whose endpoint is gone, if the last time is longer ago than @age_ns. */
 void reconcile_sweep(struct daemon *daemon, uint64_t age_ns);
 /* The labels of a container, parsed, or NULL when it has none. */

@@ -268,8 +268,13 @@ void attach_forget(struct dataplane *dataplane, int ifindex)
 		const struct hook *hooks = flags & DNET_ATTACHED_BRIDGE ? bridge_hooks : container_hooks;
 		size_t count = flags & DNET_ATTACHED_BRIDGE ? 1 : 2;
 
-		for (size_t i = 0; i < count; i++)
-			remove_tcx(dataplane->pin, ifindex, &hooks[i]);
+		/* Without detaching: there is nothing to detach from, and it would wait for RTNL while others of its network start. */
+		for (size_t i = 0; i < count; i++) {
+			char path[4096];
+
+			link_path(path, sizeof(path), dataplane->pin, ifindex, hooks[i].name);
+			unlink(path);
+		}
 	}
 	map_delete(dataplane->attached_fd, &key);
 }
