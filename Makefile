@@ -192,7 +192,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/lib/%.o $(BUILD)/libdnetbpf.a
 	$(quiet)$(CC) $(CFLAGS) $(LINKED) $^ $(PACKAGE_LIBS) -o $@
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libdnetbpf.a
 	$(call say,LINK)
-	$(quiet)$(CLANG) $(FUZZED) $(TESTED) -fsanitize=fuzzer $^ $(PACKAGE_LIBS) -o $@
+	$(quiet)$(CLANG) $(FUZZED) $(TESTED) -fsanitize=fuzzer $(filter %.c %.a,$^) $(PACKAGE_LIBS) -o $@
 fuzzers: $(FUZZERS)
 
 # Each suite alone, the same way as in `make check`: tests/run counts, and a suite that does not run is a failure.

@@ -16,11 +16,11 @@ enum {
 	ROW_INTERFACE,
 	ROW_PREFIX,
 	ROW_SET,
+	ROW_COUNTRY,
 	ROW_SELECTOR,
 	ROW_COUNT,
 };
 
-/* Small, because it is on the stack of all that leads here. */
 struct question {
 	/* Asked. */
 	struct dnet_addr peer;
@@ -32,17 +32,47 @@ struct question {
 	__u8 group;			/* the flow's first packet is addressed to a group */
 	/* What the peer is. */
 	__u8 peer_class;		/* enum dnet_peer_class */
-	__u8 scope_known, set_known;	/* looked up already */
+	__u8 scope_known, set_known, country_known;	/* looked up already */
 	/* Answered. */
 	__u8 layer;			/* enum dnet_layer that denied, or the last that governs */
-	__u8 reserved;
 	__u32 peer_endpoint;		/* id, 0: none */
 	__u32 peer_ifindex;		/* that `iface:` may name, 0: none */
 	__u32 peer_set_class;		/* valid with set_known */
+	__u32 peer_country;		/* valid with country_known */
 	__u32 ruleset[DNET_LAYERS];	/* index over all arenas, 0: the layer does not govern */
 	__u32 rule[DNET_LAYERS];	/* entry in `rules` that answered, or DNET_NO_RULE */
 	__u32 row[ROW_COUNT];		/* of the ruleset at work; not a local variable, whose values the verifier would follow */
+	/* Of the limits of the rules, see limits_walk(). */
+	__u32 counted[DNET_FLOW_LIMITS];
+	__u32 packets_limit[DNET_FLOW_LIMITS];
+	__u32 stop;			/* which of them refused, counted through; LIMIT_STEPS: none */
+	__u32 refused;			/* index in `limits` of that one */
 };
+
+/*
+ * What a run knows of its packet, and asks. Not on the stack, which is 512 bytes for all functions that call each other. An attached
+ * program runs with bottom halves disabled, so that no other comes between on its CPU; one that explains can be interrupted by them,
+ * and has a place of its own.
+ */
+struct scratch {
+	struct packet packet;
+	struct question question;
+	struct question never;	/* another, that is asked meanwhile: see never_blocked() */
+};
+
+enum { SCRATCH_ATTACHED, SCRATCH_EXPLAIN, SCRATCH_COUNT };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_COUNT);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch_of(__u32 whose)
+{
+	return bpf_map_lookup_elem(&scratches, &whose);
+}
 
 /* Index of the lowest set bit of @word, which is not 0. Leiserson, Prokop, Randall, "Using de Bruijn sequences to index a 1
  * in a computer word", 1998; clang 14 has no count-trailing-zeros for BPF. */
@@ -62,6 +92,11 @@ static __always_inline __u64 row_word(__u32 row, __u32 word)
 	__u64 *value = bpf_map_lookup_elem(&rows, &index);
 
 	return value ? *value : 0;
+}
+
+static __always_inline struct dnet_limit *limit_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&limits, &index);
 }
 
 #define SELECTOR_STEPS 19
@@ -114,6 +149,12 @@ static __always_inline void find_set(struct question *question)
 		question->set_known = set_class_find(&question->peer, question->arena, &question->peer_set_class) == 0;
 }
 
+static __always_inline void find_country(struct question *question)
+{
+	if (!question->country_known)
+		question->country_known = set_class_find(&question->peer, DNET_TABLE_COUNTRIES, &question->peer_country) == 0;
+}
+
 static __always_inline __u32 peer_row(__u32 ruleset, __u32 kind, __u32 id)
 {
 	struct dnet_peer_key key = { .ruleset = ruleset, .kind = kind, .id = id };
@@ -134,7 +175,8 @@ static __always_inline int find_rows(struct question *question, const struct dne
 	question->row[ROW_SELECTOR] = selector;
 	question->row[ROW_CLASS] = ruleset->class_row[question->peer_class & (DNET_PEER_CLASSES - 1)];
 	question->row[ROW_GROUP] = question->group ? ruleset->class_row[DNET_PEER_GROUP] : 0;
-	question->row[ROW_ENDPOINT] = question->row[ROW_INTERFACE] = question->row[ROW_PREFIX] = question->row[ROW_SET] = 0;
+	question->row[ROW_ENDPOINT] = question->row[ROW_INTERFACE] = question->row[ROW_PREFIX] = question->row[ROW_SET] =
+		question->row[ROW_COUNTRY] = 0;
 	if (flags & DNET_RULESET_HAS_ENDPOINTS && question->peer_endpoint)
 		question->row[ROW_ENDPOINT] = peer_row(index, DNET_PEER_KIND_ENDPOINT, question->peer_endpoint);
 	if (flags & DNET_RULESET_HAS_INTERFACES && question->peer_ifindex)
@@ -151,6 +193,12 @@ static __always_inline int find_rows(struct question *question, const struct dne
 			return -1;
 		if (question->peer_set_class)
 			question->row[ROW_SET] = peer_row(index, DNET_PEER_KIND_SET_CLASS, question->peer_set_class);
+	}
+	if (flags & DNET_RULESET_HAS_COUNTRIES) {
+		if (!question->country_known)
+			return -1;
+		if (question->peer_country)
+			question->row[ROW_COUNTRY] = peer_row(index, DNET_PEER_KIND_COUNTRY, question->peer_country);
 	}
 	return 0;
 }
@@ -190,6 +238,8 @@ __noinline int decide_layer(struct question *question, __u32 layer)
 			peers |= row_word(question->row[ROW_PREFIX], word);
 		if (question->row[ROW_SET])
 			peers |= row_word(question->row[ROW_SET], word);
+		if (question->row[ROW_COUNTRY])
+			peers |= row_word(question->row[ROW_COUNTRY], word);
 		match &= peers;
 		if (!match)
 			continue;

@@ -11,26 +11,50 @@
 
 #define NSEC_PER_SEC 1000000000ull
 
+/* What a block that hit says. */
+struct block_hit {
+	__u32 counter;	/* of the rule whose limit was exceeded, or DNET_NO_RULE */
+	__u32 layer;
+	__u32 would;	/* the packet passes: audit mode */
+};
+
 /* Everything that one run learns on the way. */
 struct run {
-	struct packet packet;
+	struct scratch *scratch;
+	struct packet *packet;	/* in it */
 	const struct dnet_endpoint *endpoint;	/* NULL: none */
 	__u32 slot;
 	__u32 direction;
+	__u32 packets;		/* on the wire: a GSO packet is many */
 	bool would;		/* audit mode passes what the reason denies */
-	bool asked;		/* a policy was asked: */
-	struct question question;	/* valid when one was */
+	struct question *question;	/* in it; NULL: no policy was asked */
+	__u32 limit;		/* that refused, index in `limits`; 0: none */
+	struct block_hit hit;
+	__u32 block_epoch;	/* that the connection's end is to remember */
 };
 
-/* Field by field: the question, which most packets do not ask, is large. */
-static __always_inline void run_begin(struct run *run, __u32 direction)
+/* @whose: SCRATCH_*. False cannot be. */
+static __always_inline bool run_begin(struct run *run, const struct __sk_buff *skb, __u32 direction, __u32 whose)
 {
-	__builtin_memset(&run->packet, 0, sizeof(run->packet));
+	__u32 segments = skb->gso_segs;
+
+	run->scratch = scratch_of(whose);
+	if (!run->scratch)
+		return false;
+	run->packet = &run->scratch->packet;
+	__builtin_memset(run->packet, 0, sizeof(*run->packet));
 	run->endpoint = NULL;
 	run->slot = 0;
 	run->direction = direction;
+	run->packets = segments > 1 ? segments : 1;
 	run->would = false;
-	run->asked = false;
+	run->question = NULL;
+	run->limit = 0;
+	run->hit.counter = DNET_NO_RULE;
+	run->hit.layer = DNET_LAYER_FILE;
+	run->hit.would = 0;
+	run->block_epoch = 0;
+	return true;
 }
 
 static __always_inline __u32 verdict_of(const struct run *run, enum dnet_reason reason)
@@ -41,15 +65,10 @@ static __always_inline __u32 verdict_of(const struct run *run, enum dnet_reason 
 	return class == DNET_CLASS_PASS || fail_open ? DNET_PASS : run->would ? DNET_WOULD_DENY : DNET_DENY;
 }
 
-static __always_inline __u32 wire_packets(const struct __sk_buff *skb)
-{
-	return skb->gso_segs > 1 ? skb->gso_segs : 1;
-}
-
 /* A GSO packet is one header and the payload of many segments: each of them will carry the header again. */
-static __always_inline __u32 wire_bytes(const struct __sk_buff *skb, const struct packet *packet)
+static __always_inline __u32 wire_bytes(const struct __sk_buff *skb, const struct run *run)
 {
-	return skb->len + (wire_packets(skb) - 1) * packet->header_bytes;
+	return skb->len + (run->packets - 1) * run->packet->header_bytes;
 }
 
 /* GCRA (ITU-T I.371) on one word: may this endpoint send an event now? */
@@ -79,27 +98,51 @@ static __always_inline __u32 rule_counter(const struct question *question, __u32
 	return rule ? rule->counter : DNET_NO_RULE;
 }
 
+/* The counter of the rule that decided, or DNET_NO_RULE, and the layer: the limit that refused, the ban, or the answer. */
+static __always_inline __u32 decided_by(const struct run *run, __u32 *ret_layer)
+{
+	const struct dnet_limit *limit = run->limit ? limit_at(run->limit) : NULL;
+
+	if (limit) {
+		*ret_layer = limit->layer;
+		return limit->rule_counter;
+	}
+	*ret_layer = run->hit.layer;
+	if (!run->question || run->hit.counter != DNET_NO_RULE)
+		return run->hit.counter;
+	*ret_layer = run->question->layer;
+	return rule_counter(run->question, run->question->layer);
+}
+
+static __always_inline void count_hit(__u32 counter)
+{
+	__u64 *hits = bpf_map_lookup_elem(&rule_hits, &counter);
+
+	if (hits)
+		*hits += 1;
+}
+
 static __always_inline void count_rules(const struct question *question)
 {
 	__u32 last = DNET_NO_RULE;
 
 	for (int layer = 0; layer < DNET_LAYERS; layer++) {
 		__u32 counter = rule_counter(question, layer);
-		__u64 *hits = bpf_map_lookup_elem(&rule_hits, &counter);
 
 		/* A rule by hand stands in the file's list and in the labels'. */
-		if (hits && counter != last)
-			*hits += 1;
+		if (counter != last)
+			count_hit(counter);
 		last = counter;
 	}
 }
 
 static __always_inline void report(struct __sk_buff *skb, const struct run *run, __u32 reason, __u32 verdict)
 {
-	const struct packet *packet = &run->packet;
+	const struct packet *packet = run->packet;
 	__u32 slot = run->slot, zero = 0;
 	struct dnet_event_budget *budget = bpf_map_lookup_elem(&event_budgets, &slot);
 	struct dnet_event *event;
+	__u32 layer;
 	__u64 now = bpf_ktime_get_ns();
 
 	if (!budget)
@@ -120,14 +163,10 @@ static __always_inline void report(struct __sk_buff *skb, const struct run *run,
 	event->time_ns = now;
 	event->ifindex = skb->ifindex;
 	event->endpoint_id = run->endpoint ? run->endpoint->id : 0;
-	event->rule_counter = DNET_NO_RULE;
-	event->layer = DNET_LAYER_FILE;
-	if (run->asked) {
-		event->layer = run->question.layer;
-		event->rule_counter = rule_counter(&run->question, run->question.layer);
-	}
-	event->bytes = wire_bytes(skb, packet);
-	event->packets = wire_packets(skb);
+	event->rule_counter = decided_by(run, &layer);
+	event->layer = layer;
+	event->bytes = wire_bytes(skb, run);
+	event->packets = run->packets;
 	event->direction = run->direction;
 	event->verdict = verdict;
 	event->reason = reason;
@@ -154,23 +193,26 @@ static __always_inline int leave(struct __sk_buff *skb, const struct run *run, e
 	__u32 slot = run->slot < DNET_ENDPOINT_SLOTS ? run->slot : 0, verdict = verdict_of(run, reason), index;
 	struct dnet_counter *counter;
 
-	if (run->asked)
-		count_rules(&run->question);
+	if (run->question)
+		count_rules(run->question);
 	if (class == DNET_CLASS_PASS) {
 		index = dnet_pass_index(slot, run->direction, reason);
 		counter = bpf_map_lookup_elem(&pass_counters, &index);
 		if (counter) {
-			counter->packets += wire_packets(skb);
-			counter->bytes += wire_bytes(skb, &run->packet);
+			counter->packets += run->packets;
+			counter->bytes += wire_bytes(skb, run);
 		}
 		return TC_ACT_UNSPEC;
 	}
 	index = dnet_deny_index(slot, run->direction, verdict, reason);
 	counter = bpf_map_lookup_elem(&deny_counters, &index);
 	if (counter) {
-		__sync_fetch_and_add(&counter->packets, wire_packets(skb));
-		__sync_fetch_and_add(&counter->bytes, wire_bytes(skb, &run->packet));
+		__sync_fetch_and_add(&counter->packets, run->packets);
+		__sync_fetch_and_add(&counter->bytes, wire_bytes(skb, run));
 	}
+	/* No rule answered: a limit of a connection that is known refused, or a ban. */
+	if (!run->question || run->hit.counter != DNET_NO_RULE)
+		count_hit(decided_by(run, &index));
 	/* Flooded frames are for somebody else: a bridge's noise, not news. */
 	if (reason != DNET_REASON_FLOODED)
 		report(skb, run, reason, verdict);

@@ -19,13 +19,14 @@ struct {
 static __always_inline int explain(struct __sk_buff *skb, __u32 direction)
 {
 	struct run run;
-	struct question *question = &run.question;
+	struct question *question;
 	const struct dnet_state *current = the_state();
 	struct dnet_explanation *answer;
 	enum dnet_reason reason;
 	__u32 zero = 0;
 
-	run_begin(&run, direction);
+	if (!run_begin(&run, skb, direction, SCRATCH_EXPLAIN))
+		return -1;
 	reason = judge_packet(skb, &run, false);
 	answer = bpf_map_lookup_elem(&explanation, &zero);
 	if (!answer || !current)
@@ -33,19 +34,20 @@ static __always_inline int explain(struct __sk_buff *skb, __u32 direction)
 	__builtin_memset(answer, 0, sizeof(*answer));
 	answer->reason = reason;
 	answer->verdict = verdict_of(&run, reason);
-	answer->layer = DNET_LAYER_FILE;
+	answer->rule_counter = decided_by(&run, &answer->layer);
 	answer->endpoint_id = run.endpoint ? run.endpoint->id : 0;
 	answer->arena = current->version % DNET_ARENAS;
-	answer->selector = run.packet.selector;
-	answer->peer = direction == DNET_EGRESS ? run.packet.dst : run.packet.src;
+	answer->selector = run.packet->selector;
+	answer->peer = direction == DNET_EGRESS ? run.packet->dst : run.packet->src;
 	for (int layer = 0; layer < DNET_LAYERS; layer++)
 		answer->rule[layer] = DNET_EXPLAIN_NO_RULE;
-	if (!run.asked)
+	question = run.question;
+	if (!question)
 		return 0;
 	/* What no ruleset asked for is told all the same: why other rules did not match. */
 	find_scope(question);
 	find_set(question);
-	answer->layer = question->layer;
+	find_country(question);
 	answer->arena = question->arena;
 	answer->asked = question->asked;
 	for (int layer = 0; layer < DNET_LAYERS; layer++) {
@@ -59,6 +61,7 @@ static __always_inline int explain(struct __sk_buff *skb, __u32 direction)
 	answer->peer_class = question->peer_class;
 	answer->peer_endpoint = question->peer_endpoint;
 	answer->peer_set_class = question->peer_set_class;
+	answer->peer_country = question->peer_country;
 	answer->peer_ifindex = question->peer_ifindex;
 	answer->group = question->group;
 	return 0;

@@ -3,6 +3,7 @@
 #ifndef DNETBPF_FLOW_BPF_H
 #define DNETBPF_FLOW_BPF_H
 
+#include "limit.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
@@ -51,6 +52,32 @@ static __always_inline bool flow_expired(const struct dnet_flow *flow, __u8 prot
 	return (__s64)(now - flow->last_seen_ns) > (__s64)(seconds * 1000000000ull);
 }
 
+/*
+ * Has a connection that a RST closed gone on? Its receiver disregards a RST outside of its window (RFC 9293, 3.10.7.4; RFC 5961), as
+ * one that a stranger made up: when it then sends something else, the connection is established again. If it was counted, both
+ * ends judge it once more, which counts it again.
+ */
+static __noinline void flow_revive(struct dnet_flow *flow, const struct packet *packet, __u32 sender, __u32 generation)
+{
+	if (flow->fin_seen == 3 || packet->tcp_flags & TCP_RST ||
+	    flow->heard & DNET_HEARD_RST(sender & 1) || !(flow->heard & DNET_HEARD_RST(!sender)))
+		return;
+	flow->state = DNET_FLOW_ESTABLISHED;
+	if (flow->heard & DNET_HEARD_COUNTED)
+		flow->end[0].generation = flow->end[1].generation = generation - 1;
+	flow->heard = 3;
+}
+
+/* A connection that closes gives its counts back. @rst: and may come to life again. */
+static __always_inline void flow_close(struct dnet_flow *flow, bool rst)
+{
+	if (flow->state == DNET_FLOW_CLOSING)
+		return;
+	flow->state = DNET_FLOW_CLOSING;
+	if (flow_give_back(flow) && rst)
+		flow->heard |= DNET_HEARD_COUNTED;
+}
+
 /* Account a packet of a flow that passes. @sender: index of its source in the key. */
 static __always_inline void flow_heard(struct dnet_flow *flow, const struct packet *packet, __u32 sender, __u64 now)
 {
@@ -62,14 +89,14 @@ static __always_inline void flow_heard(struct dnet_flow *flow, const struct pack
 	if (!(flow->heard & bit))
 		flow->heard |= bit;
 	if (packet->proto == IPPROTO_TCP) {
-		if (packet->tcp_flags & TCP_RST)
-			flow->state = DNET_FLOW_CLOSING;
 		if (packet->tcp_flags & TCP_FIN && !(flow->fin_seen & bit))
 			flow->fin_seen |= bit;
-		if (flow->fin_seen == 3 && flow->state != DNET_FLOW_CLOSING)
-			flow->state = DNET_FLOW_CLOSING;
+		if (packet->tcp_flags & TCP_RST)
+			flow->heard |= DNET_HEARD_RST(sender & 1);
+		if (packet->tcp_flags & TCP_RST || flow->fin_seen == 3)
+			flow_close(flow, flow->fin_seen != 3);
 	}
-	if (flow->state == DNET_FLOW_NEW && flow->heard == 3)
+	if (flow->state == DNET_FLOW_NEW && (flow->heard & 3) == 3)
 		flow->state = DNET_FLOW_ESTABLISHED;
 }
 

@@ -6,10 +6,12 @@
 #ifndef DNETBPF_JUDGE_BPF_H
 #define DNETBPF_JUDGE_BPF_H
 
+#include "block.bpf.h"
 #include "exit.bpf.h"
 #include "flow.bpf.h"
 #include "fragment.bpf.h"
 #include "guard.bpf.h"
+#include "limit.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "policy.bpf.h"
@@ -103,19 +105,21 @@ static __always_inline bool from_unknown_port(const struct __sk_buff *skb, const
  * the host's rules deny no container's mode lifts. */
 static __always_inline bool audited(const struct run *run, enum dnet_reason reason)
 {
-	if (!(run->endpoint->flags & DNET_ENDPOINT_AUDIT) || (run->asked && run->question.layer == DNET_LAYER_HOST))
+	if (!(run->endpoint->flags & DNET_ENDPOINT_AUDIT) || (run->question && run->question->layer == DNET_LAYER_HOST))
 		return false;
 	return reason == DNET_REASON_POLICY_DENIED || reason == DNET_REASON_DEFAULT_DENIED || reason == DNET_REASON_FLOW_REVOKED ||
-	       reason == DNET_REASON_NO_FLOW || reason == DNET_REASON_ICMP_UNRELATED || reason == DNET_REASON_ETHERTYPE;
+	       reason == DNET_REASON_NO_FLOW || reason == DNET_REASON_ICMP_UNRELATED || reason == DNET_REASON_ETHERTYPE ||
+	       reason == DNET_REASON_RATE_LIMITED || reason == DNET_REASON_TOO_MANY_CONNECTIONS || reason == DNET_REASON_PACKET_RATE ||
+	       reason == DNET_REASON_LIMIT_TABLE_FULL;
 }
 
 /* Ask the endpoint's policy about a flow. @initiated_here: this endpoint began it (its egress rules answer), else its
  * ingress rules do. @origin: where the initiator's packets come from, or DNET_ORIGIN_UNKNOWN. */
 static __always_inline enum dnet_reason ask(struct run *run, __u32 arena, __u32 selector, bool initiated_here, __u32 origin, bool bridged)
 {
-	const struct packet *packet = &run->packet;
+	const struct packet *packet = run->packet;
 	bool egress = run->direction == DNET_EGRESS;
-	struct question *question = &run->question;
+	struct question *question = &run->scratch->question;
 
 	__builtin_memset(question, 0, sizeof(*question));
 	question->peer = egress ? packet->dst : packet->src;
@@ -125,7 +129,7 @@ static __always_inline enum dnet_reason ask(struct run *run, __u32 arena, __u32 
 	question->origin_ifindex = origin;
 	question->origin_bridged = bridged;
 	question->group = addr_group(egress == initiated_here ? &packet->dst : &packet->src);
-	run->asked = true;
+	run->question = question;
 	return decide(question, run->endpoint);
 }
 
@@ -156,43 +160,130 @@ static __noinline struct dnet_flow *find_flow(const struct packet *packet, __u32
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
-/* @expired: the dead entry of this connection, to be reused in place (the other end must judge anew as well), or NULL. */
-static __noinline struct dnet_flow *make_flow(struct dnet_flow *expired, const struct packet *packet, __u32 selector, __u32 initiator,
-					      __u64 now)
+/* Enter a connection. Whether it stands then, here or because another CPU was faster, find_flow() says. */
+static __noinline void make_flow(const struct packet *packet, __u32 selector, __u32 initiator, __u64 now)
 {
-	struct dnet_state *writable = the_state();
+	struct dnet_state *writable;
 	struct dnet_flow_key key;
 	struct dnet_flow fresh;
 
-	if (expired) {
-		flow_begin(expired, selector, initiator, now);
-		return expired;
-	}
-	packet_flow_key(packet, &key);
 	flow_begin(&fresh, selector, initiator, now);
-	if (bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST) == 0 && writable)
+	packet_flow_key(packet, &key);
+	if (bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST) != 0)
+		return;
+	writable = the_state();
+	if (writable)
 		__sync_fetch_and_add(&writable->flow_inserts, 1);
-	/* Inserted, or lost to another CPU that inserted the same: look again. */
-	return bpf_map_lookup_elem(&flows, &key);
+}
+
+/* Does a packet go on that a limit refuses? Audit reports and passes it; on-failure: open passes when the table is full. */
+static __always_inline bool limit_passes(struct run *run, enum dnet_reason reason)
+{
+	run->would = audited(run, reason);
+	return run->would || (reason == DNET_REASON_LIMIT_TABLE_FULL && run->endpoint->flags & DNET_ENDPOINT_FAIL_OPEN);
+}
+
+/* The `packets` limits that a connection's end has, asked for a packet of its initiator. 0, or why not. */
+static __always_inline enum dnet_reason judge_rate(struct run *run, const __u32 packets_limit[DNET_FLOW_LIMITS], const bool commit)
+{
+	int refused;
+
+	if (!packets_limit[0] && !packets_limit[1])
+		return 0;
+	refused = packets_ask(packets_limit[0], packets_limit[1], peer_of(run), run->endpoint->id,
+			      (commit ? BUCKET_CHARGE : BUCKET_ASK) | ACT_PACKETS(run->packets));
+	if (refused)
+		run->limit = packets_limit[refused & PACKETS_SECOND ? 1 : 0];
+	return refused & ~PACKETS_SECOND;
+}
+
+/*
+ * The limits of the rules that allow it. A packet that the limits refuse is charged nothing. @fresh: a connection that begins, or that
+ * only the other end has judged yet. 0, or why not; either way the question holds what the end is to remember.
+ */
+static __always_inline enum dnet_reason judge_limits(struct run *run, bool fresh, bool from_initiator, const bool commit)
+{
+	struct question *question = run->question;
+	__u32 id = run->endpoint->id, packet = from_initiator ? LIMITS_PACKET | ACT_PACKETS(run->packets) : 0;
+	enum dnet_reason reason;
+
+	if (!fresh) {
+		limits_walk(question, id, LIMITS_NOTE);
+		return from_initiator ? judge_rate(run, question->packets_limit, commit) : 0;
+	}
+	reason = limits_walk(question, id, packet | (commit ? LIMITS_CHARGE : LIMITS_ASK));
+	if (reason)
+		run->limit = question->refused;
+	if (reason && commit) {
+		limits_walk(question, id, packet | LIMITS_UNDO);
+		/* Under audit it goes on, and meets its `packets` limits, which may come after the one that refused. */
+		limits_walk(question, id, LIMITS_NOTE);
+	}
+	return reason;
+}
+
+/*
+ * Enter at this end of a connection what was found: the question's answer and its limits. Then account the packet. A function of its own
+ * for the stack's sake, see decide().
+ */
+static __noinline void flow_settle(struct dnet_flow *flow, const struct run *run, __u32 sender, __u32 generation, __u64 now)
+{
+	const struct question *question = run->question;
+	__u32 own = run->direction == DNET_EGRESS ? sender : !sender;
+	struct dnet_flow_end *end = &flow->end[own & 1];
+
+	if (!question)
+		return;
+	end->origin_ifindex = flow->initiator == own ? 0 : question->origin_ifindex;
+	end->origin_bridged = flow->initiator != own && question->origin_bridged;
+	end->endpoint_id = run->endpoint->id;
+	end->generation = generation;
+	end->block_epoch = run->block_epoch;
+	for (int i = 0; i < DNET_FLOW_LIMITS; i++) {
+		end->packets_limit[i] = question->packets_limit[i];
+		/* The old place is given back after the new one was taken: counted twice for a moment rather than not at all. */
+		if (end->counted[i] || question->counted[i])
+			count_give_back(__sync_lock_test_and_set(&end->counted[i], question->counted[i]));
+	}
+	flow_heard(flow, run->packet, sender, now);
+}
+
+/* Is the packet's peer blocked? 0, or the reason, and then run->would says whether it passes all the same. */
+static __always_inline enum dnet_reason judge_block(struct run *run, const struct dnet_state *current, __u32 arena, __u64 now,
+						    const bool commit)
+{
+	enum dnet_reason reason;
+
+	if (now >= *(const volatile __u64 *)&current->blocked_until_ns)
+		return 0;
+	reason = block_judge(peer_of(run), run->endpoint, now,
+			     (arena * DNET_DIRECTIONS + run->direction) * SCRATCH_COUNT + (commit ? SCRATCH_ATTACHED : SCRATCH_EXPLAIN), &run->hit);
+	if (reason) {
+		run->would = run->hit.would;
+		run->block_epoch--;	/* who passes by audit is asked, and reported, each time */
+	}
+	return reason;
 }
 
 /* With @commit the connection is entered and accounted; without, nothing is touched. */
 static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct run *run, const struct dnet_state *current, __u64 now,
 						   const bool commit)
 {
-	const struct packet *packet = &run->packet;
+	const struct packet *packet = run->packet;
 	const struct dnet_endpoint *endpoint = run->endpoint;
-	bool egress = run->direction == DNET_EGRESS, known, mine = false, bridged = false;
+	bool egress = run->direction == DNET_EGRESS, known, mine = false, bridged = false, fresh = false;
 	bool begins = packet->proto != IPPROTO_TCP ||
 		      (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	__u32 generation, arena, sender, own, initiator, selector = packet->selector, origin = DNET_ORIGIN_UNKNOWN;
-	enum dnet_reason reason;
+	enum dnet_reason reason, limited = 0, blocked = 0;
+	struct question *question;
 	struct dnet_flow *flow;
 	struct dnet_flow_end *end;
 
 	/* In this order: whoever raises them raises the version first, so that no verdict of the old one is noted as the new one's. */
 	generation = *(const volatile __u32 *)&current->generation;
 	arena = *(const volatile __u32 *)&current->version % DNET_ARENAS;
+	run->block_epoch = *(const volatile __u32 *)&current->block_epoch;
 	/* What this packet shows of where the initiator's come from, should it be one of them. */
 	if (!egress) {
 		origin = skb->ingress_ifindex;
@@ -208,13 +299,32 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		known = false;
 
 	if (known) {
+		if (commit && flow->state == DNET_FLOW_CLOSING)
+			flow_revive(flow, packet, sender, generation);
 		end = &flow->end[own & 1];
 		mine = end->endpoint_id == endpoint->id;
 		/* A connection that we met in its middle is judged once more when a packet shows where it comes from. */
 		if (mine && end->generation == generation && (egress || end->origin_ifindex != DNET_ORIGIN_UNKNOWN)) {
-			if (commit)
+			reason = 0;
+			blocked = end->block_epoch != run->block_epoch ? judge_block(run, current, arena, now, commit) : 0;
+			if (blocked && !run->would)
+				return blocked;
+			if (sender == flow->initiator) {
+				reason = judge_rate(run, end->packets_limit, commit);
+				if (reason && !limit_passes(run, reason))
+					return reason;
+			}
+			if (commit) {
+				end->block_epoch = run->block_epoch;
+				if (endpoint->flags & DNET_ENDPOINT_PROVES && packet->proto == IPPROTO_TCP)
+					prove(flow, packet, endpoint->container, sender, now);
 				flow_heard(flow, packet, sender, now);
-			return DNET_REASON_ESTABLISHED;
+			}
+			if (blocked) {
+				run->would = true;
+				return blocked;
+			}
+			return reason ? reason : DNET_REASON_ESTABLISHED;
 		}
 		/* Judge again what was judged, or judge at this end what the other end let pass: as the flow began. */
 		initiator = flow->initiator;
@@ -227,6 +337,9 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		run->would = audited(run, DNET_REASON_NO_FLOW);
 		return DNET_REASON_NO_FLOW;
 	}
+	blocked = judge_block(run, current, arena, now, commit);
+	if (blocked && !run->would)
+		return blocked;
 	reason = ask(run, arena, selector, initiator == own, origin, bridged);
 	if (!known && !begins && dnet_reason_class(reason) != DNET_CLASS_PASS) {
 		/* A connection older than our presence here is judged as if new, and we cannot know who began it. */
@@ -236,30 +349,59 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		bridged = false;
 		reason = ask(run, arena, selector, initiator == own, origin, bridged);
 	}
+	question = run->question;
+	if (!question)
+		return reason;
 	if (dnet_reason_class(reason) != DNET_CLASS_PASS) {
 		if (mine && dnet_reason_class(reason) == DNET_CLASS_DENY)
 			reason = DNET_REASON_FLOW_REVOKED;
 		run->would = audited(run, reason);
 		if (!run->would)
 			return reason;
-	} else if (mine) {
-		reason = DNET_REASON_ESTABLISHED;
+		question->counted[0] = question->counted[1] = 0;
+		question->packets_limit[0] = question->packets_limit[1] = 0;
+	} else {
+		/* Nobody pays twice, nor for a connection that is older than our presence. */
+		fresh = !mine && (known || begins);
+		/* One that is over counts no more, also when nobody has noticed yet. */
+		if (commit && !known && flow && flow_expired(flow, packet->proto, current, now))
+			flow_give_back(flow);
+		limited = judge_limits(run, fresh, sender == initiator, commit);
+		/* Which explain cannot do, but has to foresee. */
+		if (!commit && limited == DNET_REASON_TOO_MANY_CONNECTIONS && !known && flow && flow->end[own & 1].counted[0] &&
+		    flow_expired(flow, packet->proto, current, now))
+			limited = 0;
+		if (limited && !limit_passes(run, limited))
+			return limited;
+		if (commit && !fresh && !(known && flow->state == DNET_FLOW_CLOSING))
+			limits_walk(question, endpoint->id, LIMITS_COUNT);
+		reason = limited ? limited : mine ? DNET_REASON_ESTABLISHED : reason;
+		if (blocked) {
+			run->would = true;
+			reason = blocked;
+		}
 	}
 	if (!commit)
 		return reason;
 	if (!known) {
-		flow = make_flow(flow, packet, selector, initiator, now);
+		if (flow) {
+			/* Reused in place: the other end must judge anew as well. */
+			flow_give_back(flow);
+			flow_begin(flow, selector, initiator, now);
+		} else {
+			make_flow(packet, selector, initiator, now);
+			flow = find_flow(packet, &sender);
+		}
 		if (!flow) {
+			if (fresh && !limited)
+				limits_walk(question, endpoint->id, LIMITS_UNDO | (sender == initiator ? LIMITS_PACKET : 0));
+			count_give_back(question->counted[0]);
+			count_give_back(question->counted[1]);
 			run->would = false;
 			return DNET_REASON_FLOW_TABLE_FULL;
 		}
 	}
-	end = &flow->end[own & 1];
-	end->origin_ifindex = initiator == own ? 0 : origin;
-	end->origin_bridged = initiator != own && bridged;
-	end->endpoint_id = endpoint->id;
-	end->generation = generation;
-	flow_heard(flow, packet, sender, now);
+	flow_settle(flow, run, sender, generation, now);
 	return reason;
 }
 
@@ -272,7 +414,7 @@ static __always_inline enum dnet_reason judge_icmp_error(struct __sk_buff *skb, 
 	__u32 quoted_sender;
 	__u8 proto;
 
-	flow = flow_of_icmp_error(skb, &run->packet, &quoted_sender, &proto);
+	flow = flow_of_icmp_error(skb, run->packet, &quoted_sender, &proto);
 	if (!flow || flow_expired(flow, proto, current, now))
 		return DNET_REASON_ICMP_UNRELATED;
 	/* Received: we had sent the quoted packet. Sent: we had received it. */
@@ -284,7 +426,7 @@ static __always_inline enum dnet_reason judge_icmp_error(struct __sk_buff *skb, 
 
 static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, struct run *run, const bool commit)
 {
-	const struct packet *packet = &run->packet;
+	const struct packet *packet = run->packet;
 	const struct dnet_endpoint *endpoint;
 	const struct dnet_state *current;
 	bool egress = run->direction == DNET_EGRESS;
@@ -293,7 +435,7 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 
 	endpoint = endpoint_of(skb->ifindex, &run->slot);
 	run->endpoint = endpoint;
-	reason = parse_packet(skb, &run->packet);
+	reason = parse_packet(skb, run->packet);
 	/* Could it be resolved, packets would follow that are lost. So they wait, with whoever sends them, until it is identified. */
 	if (!endpoint)
 		return !reason && is_neighbor(packet) && !solicits(skb, packet) ? DNET_REASON_NEIGHBOR : DNET_REASON_PENDING;
@@ -303,6 +445,14 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 	if (!egress && from_unknown_port(skb, commit) &&
 	    denies_unknown(skb, packet, current->unknown_deny, bridge_sealed(endpoint->bridge_ifindex)))
 		return DNET_REASON_UNKNOWN_ENDPOINT;
+	/* What has no connections, or belongs to none, is asked each time; the others see judge_flow(). */
+	if (current->blocked_until_ns && !reason && packet->flags & PACKET_IP && !is_neighbor(packet) &&
+	    (!(endpoint->flags & DNET_ENDPOINT_TRACKED) || packet->flags & (PACKET_LATER_FRAGMENT | PACKET_ICMP_ERROR))) {
+		enum dnet_reason blocked = judge_block(run, current, current->version % DNET_ARENAS, bpf_ktime_get_coarse_ns(), commit);
+
+		if (blocked)
+			return blocked;
+	}
 	if (!(endpoint->flags & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_INVALID)))
 		return DNET_REASON_UNSELECTED;
 	/* On a guarded bridge an unselected container's own packets are judged by the guard, what it receives is its own affair. */
@@ -341,6 +491,13 @@ static __always_inline enum dnet_reason judge_packet(struct __sk_buff *skb, stru
 		return reason;
 	}
 	reason = judge_flow(skb, run, current, now, commit);
+	if (commit && run->limit && !run->would && reason != DNET_REASON_LIMIT_TABLE_FULL) {
+		const struct dnet_limit *limit = limit_at(run->limit);
+
+		if (limit && limit->ban_sec &&
+		    !never_blocked(peer_of(run), endpoint, current->version % DNET_ARENAS * DNET_DIRECTIONS + run->direction, SCRATCH_ATTACHED))
+			ban(peer_of(run), endpoint, run->limit);
+	}
 	if (commit && packet->flags & PACKET_FIRST_FRAGMENT && (run->would || dnet_reason_class(reason) == DNET_CLASS_PASS))
 		fragment_first_passed(packet, skb->ifindex, run->direction, now);
 	return reason;

@@ -7,10 +7,12 @@
 #include <bpf/bpf_helpers.h>
 
 #include <dnetbpf/address.h>
+#include <dnetbpf/block.h>
 #include <dnetbpf/counter.h>
 #include <dnetbpf/endpoint.h>
 #include <dnetbpf/event.h>
 #include <dnetbpf/flow.h>
+#include <dnetbpf/limit.h>
 #include <dnetbpf/limits.h>
 #include <dnetbpf/policy.h>
 #include <dnetbpf/set.h>
@@ -95,6 +97,14 @@ struct {
 } rules SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DNET_ARENAS * DNET_MAX_LIMITS);
+	__type(key, __u32);
+	__type(value, struct dnet_limit);
+} limits SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, DNET_ARENAS * DNET_MAX_PEER_ROWS);
@@ -113,7 +123,7 @@ struct {
 /* The inner maps are as large as their tables, which BPF_F_INNER_MAP permits; one entry is the template's size alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, DNET_ARENAS * DNET_SET_FAMILIES);
+	__uint(max_entries, DNET_TABLES * DNET_SET_FAMILIES);
 	__type(key, __u32);
 	__array(values, struct {
 		__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -124,6 +134,16 @@ struct {
 	});
 } sets SEC(".maps");
 
+/* Written by both sides. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DNET_MAX_BLOCKS);
+	__type(key, struct dnet_block_key);
+	__type(value, struct dnet_block);
+} blocks SEC(".maps");
+
 /* Written here, read by the user side. */
 
 /* Never LRU: an entry that is evicted silently would cut a connection that is alive. */
@@ -133,6 +153,28 @@ struct {
 	__type(key, struct dnet_flow_key);
 	__type(value, struct dnet_flow);
 } flows SEC(".maps");
+
+/* Not mmapable: a value with a lock cannot be. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DNET_BUCKET_GROUPS);
+	__type(key, __u32);
+	__type(value, struct dnet_bucket_group);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DNET_MAX_EXCEEDED);
+	__type(key, struct dnet_exceeded_key);
+	__type(value, __u64);
+} limit_exceeded SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DNET_MAX_PROVEN);
+	__type(key, struct dnet_proof_key);
+	__type(value, __u64);
+} proven SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -195,5 +237,14 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } rule_ids SEC(".maps");
+
+/* Which id a limit has, by the hash of its policy's and rule's names and its numbers: a limit that is as it was keeps its buckets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DNET_MAX_LIMITS);
+	__type(key, __u64);
+	__type(value, __u32);
+} limit_ids SEC(".maps");
 
 #endif

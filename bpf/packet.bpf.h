@@ -53,6 +53,7 @@ struct packet {
 	__u32 flags;
 	__u32 fragment_id;
 	__u32 selector;		/* of a flow that this packet would begin */
+	__u32 tcp_sequence, tcp_acknowledged;
 	__u8 proto;
 	__u8 hop_limit;		/* IPv6 */
 	__u8 tcp_flags;
@@ -148,6 +149,8 @@ static __always_inline enum dnet_reason parse_transport(struct __sk_buff *skb, _
 		packet->src_port_be = tcp.src;
 		packet->dst_port_be = tcp.dst;
 		packet->tcp_flags = tcp.flags;
+		packet->tcp_sequence = bpf_ntohl(tcp.seq);
+		packet->tcp_acknowledged = bpf_ntohl(tcp.ack);
 		packet->header_bytes = offset + (tcp.data_offset >> 4) * 4;
 		packet->selector = DNET_SELECTOR(IPPROTO_TCP, bpf_ntohs(tcp.dst));
 		return 0;

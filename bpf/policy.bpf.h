@@ -86,6 +86,8 @@ __noinline int decide(struct question *question, const struct dnet_endpoint *end
 		find_scope(question);
 	if (flags & DNET_RULESET_HAS_SETS)
 		find_set(question);
+	if (flags & DNET_RULESET_HAS_COUNTRIES)
+		find_country(question);
 	question->layer = DNET_LAYER_FILE;
 	for (__u32 layer = 0; layer < DNET_LAYERS; layer++) {
 		__u32 answer;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The class of an address in a family's table of sets. The layout is in dnetbpf/set.h. */
+/* The class of an address in a family's table of sets, or of countries. The layout is in dnetbpf/set.h. */
 #ifndef DNETBPF_SET_BPF_H
 #define DNETBPF_SET_BPF_H
 
@@ -29,8 +29,8 @@ static __always_inline bool set_index(void *table, __u32 top, __u32 *ret)
 	return true;
 }
 
-/* 0 and *ret, or -1: the table is missing or damaged. A global function: the verifier walks its loop once. */
-__noinline int set_class_find(const struct dnet_addr *addr, __u32 arena, __u32 *ret)
+/* @table_number: the arena, or DNET_TABLE_COUNTRIES. 0 and *ret, or -1: the table is missing or damaged. A global function: the verifier walks its loop once. */
+__noinline int set_class_find(const struct dnet_addr *addr, __u32 table_number, __u32 *ret)
 {
 	__u32 slot, base, end, left, words;
 	__u64 high, low, count, word;
@@ -40,7 +40,7 @@ __noinline int set_class_find(const struct dnet_addr *addr, __u32 arena, __u32 *
 	if (!addr || !ret)
 		return -1;
 	v4 = addr_v4_mapped(addr);
-	slot = arena * DNET_SET_FAMILIES + (v4 ? DNET_SET_V4 : DNET_SET_V6);
+	slot = table_number * DNET_SET_FAMILIES + (v4 ? DNET_SET_V4 : DNET_SET_V6);
 	words = v4 ? DNET_SET_V4_WORDS : DNET_SET_V6_WORDS;
 	/* As the first word of a range has it: IPv4 in its upper half, IPv6 with a second word. */
 	high = v4 ? (__u64)bpf_ntohl(addr->word_be[3]) << 32 : bpf_be64_to_cpu(addr->quad[0]);

@@ -16,7 +16,8 @@ int dnet_egress(struct __sk_buff *skb)
 {
 	struct run run;
 
-	run_begin(&run, DNET_EGRESS);
+	if (!run_begin(&run, skb, DNET_EGRESS, SCRATCH_ATTACHED))
+		return TC_ACT_SHOT;
 	skb->tc_index = DNET_STAMP;
 	return leave(skb, &run, judge_packet(skb, &run, true));
 }
@@ -27,7 +28,8 @@ int dnet_ingress(struct __sk_buff *skb)
 {
 	struct run run;
 
-	run_begin(&run, DNET_INGRESS);
+	if (!run_begin(&run, skb, DNET_INGRESS, SCRATCH_ATTACHED))
+		return TC_ACT_SHOT;
 	return leave(skb, &run, judge_packet(skb, &run, true));
 }
 
@@ -43,11 +45,19 @@ int dnet_bridge(struct __sk_buff *skb)
 	if (skb->tc_index == DNET_STAMP)
 		return TC_ACT_UNSPEC;
 	current = the_state();
-	run_begin(&run, DNET_EGRESS);
-	parse_packet(skb, &run.packet);
-	if (denies_unknown(skb, &run.packet, current && current->unknown_deny, bridge_sealed(skb->ifindex)))
+	if (!run_begin(&run, skb, DNET_EGRESS, SCRATCH_ATTACHED))
+		return TC_ACT_SHOT;
+	parse_packet(skb, run.packet);
+	if (denies_unknown(skb, run.packet, current && current->unknown_deny, bridge_sealed(skb->ifindex)))
 		reason = DNET_REASON_UNKNOWN_ENDPOINT;
-	else if (is_neighbor(&run.packet))
+	else if (is_neighbor(run.packet))
 		reason = DNET_REASON_NEIGHBOR;
 	return leave(skb, &run, reason);
+}
+
+/* Never attached: the user side cannot change a bucket under its lock. cb[0..2] as in count_correct(). */
+SEC("tc")
+int dnet_recount(struct __sk_buff *skb)
+{
+	return count_correct(skb->cb[0], skb->cb[1], skb->cb[2]);
 }

@@ -21,6 +21,10 @@ TOOLS = ("nsenter", "ip", "tc", "gcc", "setpriv", "promtool", "unshare", "timeou
 FIGURES = []
 
 
+def pytest_addoption(parser):
+    parser.addoption("--churn-seconds", type=int, default=10, help="how long the churn of connections goes on under a limit")
+
+
 def pytest_terminal_summary(terminalreporter):
     if FIGURES:
         terminalreporter.section("measured")
@@ -36,10 +40,10 @@ def session():
     session = Session()
     session.figures = FIGURES
     session.dnetbpf = os.path.abspath(os.environ.get("DNETBPF") or os.path.join(ROOT, "build", "dnetbpf"))
-    for tool in ("netprobe", "packetprobe"):
+    for tool in ("netprobe", "packetprobe", "limitprobe"):
         path = os.path.join(session.directory, tool)
         run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-static", "-o", path,
-            os.path.join(HERE, "lib", tool + ".c"), timeout=60)
+            "-I", os.path.join(ROOT, "include"), os.path.join(HERE, "lib", tool + ".c"), timeout=60)
         setattr(session, tool, path)
     yield session
     session.close()

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a shared struct, a map or the meaning of a field changes. Pinned maps of another version are refused. */
-#define DNET_ABI_VERSION 2
+#define DNET_ABI_VERSION 3
 
 #define DNET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " changed size: raise DNET_ABI_VERSION")
 

@@ -43,21 +43,31 @@ struct dnet_event_budget {
 };
 DNET_ASSERT_SIZE(struct dnet_event_budget, 24);
 
-/* Map `state`, an array of one. Written by the user side, but for events_lost and flow_inserts. */
+/* Map `state`, an array of one. Written by the user side, where it does not say otherwise. */
 struct dnet_state {
+	/* What every packet reads, in one cache line. */
 	__u32 abi_version;
 	__u32 version;		/* the arena in force is version % DNET_ARENAS */
 	__u32 generation;	/* raised when endpoints or policies change: flows are judged again */
 	__u32 unknown_deny;	/* defaults.unknown */
-	__u64 netns_cookie;	/* of the network namespace that is enforced */
+	__u32 block_epoch;	/* see dnetbpf/block.h; raised by both sides */
 	__u32 next_endpoint_id;
-	__u32 reserved;
+	__u64 blocked_until_ns;	/* see dnetbpf/block.h; raised by both sides, lowered by the user side */
+	__u32 timeout_sec[DNET_TIMEOUT_COUNT];	/* idle times of flows; 0: the standard one of DNET_TIMEOUTS */
+	/* The second line. */
+	__u64 netns_cookie;	/* of the network namespace that is enforced */
+	__u64 bucket_seed[2];	/* random, made with the pins: nobody outside can aim at a bucket */
+	__u32 next_set_class;	/* classes of sets below it have been given out, see dnetbpf/set.h; at least 1 */
+	__u32 next_limit_id;	/* ids of limits below it have been given out; at least 1 */
+	__u64 reserved[4];
+	/* Written by the kernel side, in a line of their own. */
 	__u64 events_lost;	/* the ring buffer was full */
 	__u64 flow_inserts;	/* entries ever made in `flows` */
-	__u32 next_set_class;	/* classes of sets below it have been given out, see dnetbpf/set.h; at least 1 */
-	__u32 timeout_sec[DNET_TIMEOUT_COUNT];	/* idle times of flows; 0: the standard one of DNET_TIMEOUTS */
-	__u32 reserved_end;
+	__u64 bucket_evictions;	/* buckets with debt that were given up for others */
+	__u64 bans;		/* that were set */
+	__u64 bans_refused;	/* the table of blocks was full */
 };
-DNET_ASSERT_SIZE(struct dnet_state, 88);
+_Static_assert(__builtin_offsetof(struct dnet_state, events_lost) % 64 == 0, "counters share a cache line with what every packet reads");
+DNET_ASSERT_SIZE(struct dnet_state, 168);
 
 #endif

@@ -20,6 +20,7 @@
 #define DNET_ENDPOINT_FAIL_OPEN	(1u << 3)	/* packets that cannot be judged pass */
 #define DNET_ENDPOINT_GUARD_AUDIT (1u << 5)	/* with GUARD: nobody on its bridge is enforced, what the guard denies is reported and passes */
 #define DNET_ENDPOINT_TRACKED	(1u << 4)	/* some direction is governed: its flows are tracked */
+#define DNET_ENDPOINT_PROVES	(1u << 6)	/* a limit of its rules bans: sources that complete a handshake are noted in `proven` */
 
 struct dnet_endpoint {
 	__u32 id;		/* from 1; never reused while the pins live */
@@ -28,11 +29,12 @@ struct dnet_endpoint {
 	__u32 flags;
 	__u64 grace_until_ns;	/* CLOCK_MONOTONIC; until then TCP without SYN is judged as a new flow, in either orientation */
 	__u64 identity;		/* hash of container id and network id: a restarted daemon recognises what it adopts */
+	__u64 container;	/* hash of the container id, the same at all of its endpoints and after its restart; never 0 */
 	__u8 mac[6];		/* of the container's side */
 	__u16 reserved;
 	__u32 ruleset[DNET_ARENAS][DNET_DIRECTIONS][DNET_LAYERS];	/* local ids, 0 = not governed */
 };
-DNET_ASSERT_SIZE(struct dnet_endpoint, 112);
+DNET_ASSERT_SIZE(struct dnet_endpoint, 120);
 
 /*
  * Map `bridges`, a hash by ifindex: Docker's bridges. Sealed: every port is a container's and carries our programs, or is about

@@ -24,11 +24,13 @@ struct dnet_explanation {
 	__u32 peer_class;	/* enum dnet_peer_class, after the scope was looked up */
 	__u32 peer_endpoint;	/* id or 0 */
 	__u32 peer_set_class;
+	__u32 peer_country;	/* dnet_country(), 0: unknown */
 	__u32 peer_ifindex;	/* 0: none, or over a Docker bridge */
 	__u32 group;		/* 1: addressed to a group */
+	__u32 rule_counter;	/* of the rule that decided, its limit or its ban: what an event would name; DNET_NO_RULE: none */
 	struct dnet_addr peer;
 };
 #define DNET_EXPLAIN_NO_RULE 0xffffffffu
-DNET_ASSERT_SIZE(struct dnet_explanation, 88);
+DNET_ASSERT_SIZE(struct dnet_explanation, 96);
 
 #endif

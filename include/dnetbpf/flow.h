@@ -24,14 +24,24 @@ enum dnet_flow_state {
 
 #define DNET_ORIGIN_UNKNOWN 0xffffffffu	/* no packet of the initiator has been seen here yet: the peer is known by its address */
 
+#define DNET_FLOW_LIMITS 2	/* limits of one kind that a flow can meet at one end: the layers file and labels, each kind once a rule */
+
 /* What one end's policy said of this flow. Valid while endpoint and generation are the current ones. */
 struct dnet_flow_end {
 	__u32 endpoint_id;	/* which endpoint let it pass; 0: none has yet */
 	__u32 generation;
 	__u32 origin_ifindex;	/* ingress: the interface that the initiator's packets come from, 0 = this host; or DNET_ORIGIN_UNKNOWN */
 	__u32 origin_bridged;	/* 1: a port of the container's own bridge that is not under enforcement may be the origin */
+	__u32 packets_limit[DNET_FLOW_LIMITS];	/* `packets` limits of the rules that let it pass: indexes in `limits`, valid with @generation; 0: none */
+	__u32 block_epoch;	/* of dnet_state, when no block hit its other end; valid with @generation */
+	__u32 counted[DNET_FLOW_LIMITS];	/* buckets in which it counts: 1 + group * DNET_BUCKET_WAYS + way; 0: none. Taken back by whoever
+						 * exchanges it for 0, once */
 };
-DNET_ASSERT_SIZE(struct dnet_flow_end, 16);
+DNET_ASSERT_SIZE(struct dnet_flow_end, 36);
+
+#define DNET_HEARD_RST(end)	(4u << (end))	/* a RST from that end, which the other has not shown to disregard */
+#define DNET_HEARD_COUNTED	16u		/* its counts were given back at a RST: take them again if it lives on */
+#define DNET_HEARD_PROOF	32u		/* the initiator has acknowledged responder_sequence */
 
 struct dnet_flow {
 	__u64 last_seen_ns;	/* CLOCK_MONOTONIC, coarse */
@@ -39,10 +49,12 @@ struct dnet_flow {
 	__u8 initiator;		/* index in the key of the end that began */
 	__u8 state;		/* enum dnet_flow_state */
 	__u8 fin_seen;		/* bit 0, bit 1: FIN from the end with that index */
-	__u8 heard;		/* bit 0, bit 1: packets from the end with that index */
+	__u8 heard;		/* bit 0, bit 1: packets from the end with that index; and DNET_HEARD_* */
 	struct dnet_flow_end end[2];
+	__u32 responder_sequence;	/* TCP: what acknowledges the responder's SYN; 0: not seen. Kept where DNET_ENDPOINT_PROVES is set */
+	__u32 reserved;
 };
-DNET_ASSERT_SIZE(struct dnet_flow, 48);
+DNET_ASSERT_SIZE(struct dnet_flow, 96);
 
 /*
  * Idle time after which an entry counts as absent and is removed; `timeouts:` of the policy file sets them. X(NAME, key, seconds);

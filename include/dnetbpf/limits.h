@@ -20,6 +20,11 @@
 #define DNET_MAX_PEER_ROWS	131072	/* (ruleset, endpoint, interface or class of sets) pairs, per arena */
 #define DNET_MAX_PREFIX_ROWS	131072	/* (ruleset, prefix) pairs, per arena */
 #define DNET_MAX_RULE_COUNTERS	131072	/* rules whose hits are counted */
+#define DNET_MAX_LIMITS		32768	/* limits of all rules, per arena */
+#define DNET_BUCKET_GROUPS	32768	/* of DNET_BUCKET_WAYS buckets, as many as connections: who is limited by source, and how many at once */
+#define DNET_MAX_EXCEEDED	65536	/* (endpoint, limit) pairs that have refused something */
+#define DNET_MAX_BLOCKS		65536	/* bans and blocks by hand */
+#define DNET_MAX_PROVEN		65536	/* sources that have completed a handshake where bans are possible; the least recent are forgotten */
 #define DNET_MAX_SETS		1024	/* sets of a configuration */
 #define DNET_MAX_SET_PREFIXES	1000000	/* prefixes of all sets */
 #define DNET_MAX_SET_RANGES	2097152	/* ranges of a family: a prefix makes at most two boundaries */

@@ -19,7 +19,8 @@
 #define DNET_ARENAS 3
 
 enum dnet_layer {
-	DNET_LAYER_HOST = 0,	/* `host:` of the policy file: denies for every container; ends in pass. What it alone governs is UNSELECTED when it passes */
+	DNET_LAYER_HOST = 0,	/* `host:` of the policy file: never-block as allow rules, denies for every container, and at the end a rule that
+				 * allows any. What it alone governs is UNSELECTED when it passes */
 	DNET_LAYER_FILE = 1,	/* the policies of the file */
 	DNET_LAYER_LABELS = 2,	/* the container's own labels, which can only narrow */
 	DNET_LAYERS = 3,
@@ -52,6 +53,7 @@ enum dnet_peer_class {
 #define DNET_RULESET_HAS_SCOPES		(1u << 2)	/* lan or internet: its LAN and INTERNET rows differ from OUTSIDE */
 #define DNET_RULESET_HAS_INTERFACES	(1u << 3)	/* `peer_rows` has entries of kind INTERFACE */
 #define DNET_RULESET_HAS_SETS		(1u << 4)	/* `peer_rows` has entries of kind SET_CLASS */
+#define DNET_RULESET_HAS_COUNTRIES	(1u << 5)	/* `peer_rows` has entries of kind COUNTRY */
 
 /* Map `rulesets`, an array: index = arena * DNET_MAX_RULESETS + local id; local id 0 means "not governed". */
 struct dnet_ruleset {
@@ -81,13 +83,16 @@ enum dnet_rule_action {
 struct dnet_rule {
 	__u32 action;
 	__u32 counter;	/* index in `rule_hits`; stable over reloads and restarts */
+	__u32 limit_base;	/* first entry in `limits`, index over all arenas */
+	__u32 limit_count;	/* 0: none; at most DNET_MAX_RULE_LIMITS */
 };
-DNET_ASSERT_SIZE(struct dnet_rule, 8);
+DNET_ASSERT_SIZE(struct dnet_rule, 16);
 
 enum dnet_peer_kind {
 	DNET_PEER_KIND_ENDPOINT = 0,	/* id: of the endpoint */
 	DNET_PEER_KIND_INTERFACE = 1,	/* id: ifindex that the packet came in by; not asked when it came over a Docker bridge */
 	DNET_PEER_KIND_SET_CLASS = 2,	/* id: what the set table says of the address, see dnetbpf/set.h */
+	DNET_PEER_KIND_COUNTRY = 3,	/* id: dnet_country() of the address */
 };
 
 /* Map `peer_rows`, a hash: the rules of a ruleset whose peer this is -> row. */

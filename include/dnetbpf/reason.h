@@ -33,11 +33,17 @@
 	X(28, ICMP_UNRELATED,	"icmp_unrelated",	DENY, "it is an ICMP error about no known connection") \
 	X(29, FLOW_REVOKED,	"flow_revoked",		DENY, "the connection was allowed once, the policy in force now forbids it") \
 	X(30, VLAN,		"vlan",			DENY, "a container must not send VLAN tags") \
+	X(31, RATE_LIMITED,	"rate_limited",		DENY, "the rule's rate of new connections is used up") \
+	X(32, TOO_MANY_CONNECTIONS, "too_many_connections", DENY, "as many connections as the rule permits are open") \
+	X(33, PACKET_RATE,	"packet_rate",		DENY, "the rule's rate of packets is used up") \
+	X(34, BANNED,		"banned",		DENY, "the other side has exceeded a limit and is banned for a time") \
+	X(35, BLOCKED,		"blocked",		DENY, "the other side is blocked by hand") \
 	X(48, MALFORMED,	"malformed",		FAIL, "its headers are cut short or contradict each other") \
 	X(49, FLOW_TABLE_FULL,	"flow_table_full",	FAIL, "the table of connections is full") \
 	X(50, FRAGMENT_ORPHAN,	"fragment_orphan",	FAIL, "it is a later fragment whose first one was not seen or not allowed") \
 	X(51, HEADERS_TOO_DEEP,	"headers_too_deep",	FAIL, "it has more IPv6 extension headers than are walked") \
-	X(52, TABLE_MISSING,	"table_missing",	FAIL, "a table of the policy is missing or damaged")
+	X(52, TABLE_MISSING,	"table_missing",	FAIL, "a table of the policy is missing or damaged") \
+	X(53, LIMIT_TABLE_FULL,	"limit_table_full",	FAIL, "the table of limits has no room for its source")
 
 #define DNET_REASON_SPAN 64	/* ids are below it; counters are indexed by it */
 

@@ -4,7 +4,8 @@
  * sets, which is their class. A class is a number that stands for one combination of sets and is never given out again while
  * the pins live; 0 is "in none". Rulesets map classes to rows (`peer_rows`, kind SET_CLASS).
  *
- * Map `sets`, an array of maps: index = arena * DNET_SET_FAMILIES + family. Each inner map is an array of 64-bit words that is
+ * Map `sets`, an array of maps: index = table * DNET_SET_FAMILIES + family. Table number is the arena for sets; DNET_TABLE_COUNTRIES has the
+ * countries, for every policy, and the class of an address there is dnet_country(), 0: unknown. Each inner map is an array of 64-bit words that is
  * written once, before it is entered, and then never changes:
  *   word 0		how many ranges there are, at least 1
  *   DNET_SET_INDEX	65,537 32-bit numbers, two a word, low half first: for the top 16 bits of an address (host byte order),
@@ -21,12 +22,22 @@
 
 #include <dnetbpf/abi.h>
 #include <dnetbpf/limits.h>
+#include <dnetbpf/policy.h>
 
 enum dnet_set_family {
 	DNET_SET_V4 = 0,
 	DNET_SET_V6 = 1,
 	DNET_SET_FAMILIES = 2,
 };
+
+#define DNET_TABLE_COUNTRIES DNET_ARENAS
+#define DNET_TABLES (DNET_ARENAS + 1)
+
+/* Two capital letters (ISO 3166-1 alpha-2). */
+static inline __u32 dnet_country(const char *code)
+{
+	return (__u32)(unsigned char)code[0] << 8 | (unsigned char)code[1];
+}
 
 /* Of each inner map; the kernel enters none with others. */
 #define DNET_SET_MAP_FLAGS	(BPF_F_MMAPABLE | BPF_F_INNER_MAP)

@@ -79,6 +79,7 @@ double map_mebibytes(pid_t pid);
 /* The measurements. They print; 0, or a negative errno when one failed. */
 int bench_programs(void);
 int bench_curves(void);
+int bench_limits(const char *program);
 int bench_verifier(void);
 int bench_sets(void);
 int bench_reload(const char *program);

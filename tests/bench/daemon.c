@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static const char *last_words(char *buffer, size_t size)
 static void become_daemon(const char *program, const char *const *arguments)
 {
 	const char *all[MAX_ARGUMENTS] = { program, "run", "--control", PLACE_CONTROL, "--pin", PLACE_PIN, "--metrics", "127.0.0.1:9469" };
+	cpu_set_t cores;
 	int log = open(LOG, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	size_t count = 8;
 
@@ -52,6 +54,9 @@ static void become_daemon(const char *program, const char *const *arguments)
 		all[count++] = *arguments++;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(0);
+	/* Also when who starts it keeps to one: its own work is not to be in the way of what is measured there. */
+	memset(&cores, 0xff, sizeof(cores));
+	sched_setaffinity(0, sizeof(cores), &cores);
 	if (log >= 0) {
 		dup2(log, STDOUT_FILENO);
 		dup2(log, STDERR_FILENO);

@@ -90,6 +90,10 @@ static char *write_policies(const struct lab_config *config)
 			fprintf(file, "    %s:\n", lists[list]);
 			for (unsigned int rule = 0; rule < config->rules; rule++)
 				write_rule(file, config, i, rule, towards[list]);
+			/* Sources are limited where they come in. */
+			for (unsigned int rule = 0; list == 0 && config->limits && config->limits[rule]; rule++)
+				fprintf(file, "      - \"allow %u/tcp from %s %s\"\n", LAB_LIMITED + rule, families[config->v6].world,
+					config->limits[rule]);
 		}
 	}
 	return fclose(file) == 0 ? text : NULL;
@@ -148,6 +152,16 @@ int crowd_make(struct crowd *crowd, size_t count, struct error *error)
 	return 0;
 }
 
+uint32_t crowd_limit(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
+{
+	uint32_t *last = context;
+
+	(void)policy;
+	(void)rule;
+	(void)limit;
+	return ++*last;
+}
+
 uint32_t crowd_counter(void *context, const char *policy, const struct rule *rule)
 {
 	uint32_t *counter = context;
@@ -192,7 +206,7 @@ static int compile(struct lab *lab, struct error *error)
 	_cleanup_(compilation_clear) struct compilation compilation = {};
 	const struct lab_config *config = &lab->config;
 	_cleanup_free_ char *text = write_policies(config);
-	struct compile_input input = { .policies = &compilation.policies, .counter = crowd_counter };
+	struct compile_input input = { .policies = &compilation.policies, .counter = crowd_counter, .limit = crowd_limit };
 	uint32_t counter = 0, next_class = 1;
 	int r;
 
@@ -242,6 +256,7 @@ static int make_endpoints(struct lab *lab, struct error *error)
 
 		memcpy(endpoint->mac, lab->container_mac, 6);
 		endpoint->id = 1 + (uint32_t)i;
+		endpoint->container = 1 + i;
 		endpoint->ifindex = lab->ifindex;
 		memcpy(endpoint->ruleset[dataplane_arena(lab->dataplane)], lab->rulesets[i], sizeof(lab->rulesets[i]));
 	}
@@ -382,6 +397,7 @@ static int entry(struct lab *lab, const struct lab_packet *packet, int program)
 	bpf_map_update_elem(bpf_map__fd(lab->vary->maps.target), &zero, &program, BPF_ANY);
 	lab->vary->bss->next = 0;
 	lab->vary->bss->vary_destination = packet->direction == DNET_EGRESS;
+	lab->vary->bss->source_mask = (packet->sources ? packet->sources : 1 << 16) - 1;
 	lab->vary->bss->slot_count = packet->all_endpoints ? lab->config.endpoints : 0;
 	return bpf_program__fd(lab->vary->progs.vary);
 }

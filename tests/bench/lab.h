@@ -14,12 +14,15 @@
 #define LAB_FIRST	79
 #define LAB_LAST	80
 #define LAB_NONE	81
+/* Behind those of an ingress list stand the rules with limits, in order, each with a port of its own. */
+#define LAB_LIMITED	100
 
 struct lab_config {
 	unsigned int rules;	/* at least 1 */
 	unsigned int endpoints;
 	bool own_policies;	/* each endpoint has a policy of its own, all different; else there is one for all */
 	unsigned int prefixes;	/* of the set that the last rule's peer is; 0: the peer is one prefix */
+	const char *const *limits;	/* of the rules for LAB_LIMITED and what follows; closed by NULL. NULL: there are none */
 	bool v6;
 };
 
@@ -28,6 +31,7 @@ struct lab_packet {
 	uint16_t port;		/* of who answers: LAB_* */
 	bool begins;		/* SYN, else ACK */
 	bool varied;		/* each packet another connection */
+	unsigned int sources;	/* of those; a power of two, 0: 65,536 */
 	bool all_endpoints;	/* and for another endpoint; else all for the first */
 	bool v6;
 };
@@ -58,8 +62,9 @@ struct crowd {
 };
 int crowd_make(struct crowd *crowd, size_t count, struct error *error);
 void crowd_clear(struct crowd *crowd);
-/* The simplest compile_counter: @context is the last number that was given out. */
+/* The simplest compile_counter and compile_limit: @context is the last number that was given out. */
 uint32_t crowd_counter(void *context, const char *policy, const struct rule *rule);
+uint32_t crowd_limit(void *context, const char *policy, const struct rule *rule, const struct limit *limit);
 int crowd_install_sets(struct dataplane *dataplane, uint32_t arena, const struct set_classes *sets, uint64_t tag, struct error *error);
 
 /* A file of that many prefixes, one a line. */

@@ -12,6 +12,11 @@
 
 static const char *dnetbpf;
 
+static int limits(void)
+{
+	return bench_limits(dnetbpf);
+}
+
 static int reload(void)
 {
 	return bench_reload(dnetbpf);
@@ -32,7 +37,7 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } parts[] = {
-	{ "programs", bench_programs }, { "curves", bench_curves }, { "verifier", bench_verifier }, { "sets", bench_sets },
+	{ "programs", bench_programs }, { "curves", bench_curves }, { "limits", limits }, { "verifier", bench_verifier }, { "sets", bench_sets },
 	{ "reload", reload }, { "memory", memory }, { "attach", bench_attach }, { "starts", starts },
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))

@@ -224,7 +224,8 @@ static int parts(struct reload_round *round, struct workshop *workshop, unsigned
 	struct compiler *compiler = NULL;
 	struct set_classes *sets = NULL;
 	struct policy_set policies = {};
-	struct compile_input input = { .arena = arena, .policies = &policies, .counter = crowd_counter, .context = &workshop->counter };
+	struct compile_input input = { .arena = arena, .policies = &policies, .counter = crowd_counter, .limit = crowd_limit,
+				       .context = &workshop->counter };
 	double at[PARTS + 1] = { now_ms() };
 	char path[64];
 	int r;

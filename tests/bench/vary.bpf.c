@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * BPF_PROG_RUN repeats one packet. This makes each repetition a packet of another connection, then calls the program under
- * test: 65,536 addresses, or the members of a set, each with one port; and, where that is asked for, a packet for another
+ * test: up to 65,536 addresses, or the members of a set; and, where that is asked for, a packet for another
  * endpoint. Its own cost is in the null program's figure as well, which is called in the same way.
  */
 #include <linux/bpf.h>
@@ -36,7 +36,8 @@ struct {
 
 __u32 next = 0;			/* the next connection's number */
 __u32 vary_destination = 0;	/* the peer is the destination (the container sends), else the source */
-__u32 set_size = 0;		/* the peers are members of a set; 0: 65,536 neighbors */
+__u32 set_size = 0;		/* the peers are members of a set; 0: neighbors */
+__u32 source_mask = 0;		/* one less than how many neighbors, at most 65,536 */
 __u32 slot_count = 0;		/* packets go to endpoints 1 to N in turn; 0: all to the same */
 
 static __always_inline void choose_endpoint(struct __sk_buff *skb, __u32 number)
@@ -68,7 +69,7 @@ int vary(struct __sk_buff *skb)
 		if (set_size)
 			*peer = bpf_htonl(vary_v4(member));
 		else
-			*((__be16 *)peer + 1) = bpf_htons(member & 0xffff);
+			*((__be16 *)peer + 1) = bpf_htons(member & source_mask);
 	} else {
 		struct ipv6hdr *ip = data + sizeof(*ethernet);
 		struct in6_addr *peer = vary_destination ? &ip->daddr : &ip->saddr;
@@ -79,12 +80,12 @@ int vary(struct __sk_buff *skb)
 			peer->s6_addr32[0] = bpf_htonl(high >> 32);
 			peer->s6_addr32[1] = bpf_htonl(high);
 		} else {
-			peer->s6_addr16[7] = bpf_htons(member & 0xffff);
+			peer->s6_addr16[7] = bpf_htons(member & source_mask);
 		}
 	}
 	if ((void *)(tcp + 1) > end)
 		return TC_ACT_SHOT;
-	tcp->source = bpf_htons(1024 + ((number * 7919) & 0x7fff));
+	tcp->source = bpf_htons(vary_port(number));
 	if (slot_count)
 		choose_endpoint(skb, number);
 	bpf_tail_call(skb, &target, 0);

@@ -2,7 +2,8 @@
 """A container's life: restart, rename, --rm, and what a rule that names it makes of that."""
 
 from lib.daemon import allowed, denied
-from lib.dockerhost import web_and_client
+from lib.dockerhost import EXT_V4, web_and_client
+from lib.place import DENY_MS
 from lib.shell import wait_until
 
 POLICY = """
@@ -25,6 +26,38 @@ def test_restart_has_the_same_policy_on_a_new_veth(docker, daemon, attach):
     wait_until(lambda: [e["interface"] for e in daemon.ps("web")] == [web.veth()],
                lambda: f"ps to name the new veth: {daemon.ps('web')}")
     assert daemon.ps("web")[0]["interface"] != before
+
+
+BANS = """
+    version: 1
+    policies:
+      - name: web
+        select: "service:shop/web"
+        ingress: [ "allow 80/tcp from any rate 1/h per src burst 1 ban 10m as public", "allow 82/tcp from any" ]
+"""
+
+
+def test_a_ban_outlives_a_restart_of_its_container(docker, daemon):
+    daemon = daemon(docker.host, docker=docker, policy=BANS).start()
+    web, client = web_and_client(docker)
+    allowed(docker.ext, web.address(), 80)
+    denied(daemon, docker.ext, web.address(), 80, container="web", reason="rate_limited")
+    denied(daemon, docker.ext, web.address(), 82, container="web", reason="banned")
+    web.docker("stop", "--time", "2")
+    wait_until(lambda: not daemon.ps("web"), lambda: f"ps to forget it: {daemon.ps('web')}")
+    block, = daemon.json("blocks")["blocks"]
+    assert (block["prefix"], block["container"], block["running"]) == (EXT_V4, "web", False)
+    web.docker("start")
+    allowed(client, web.address(), 82)
+    denied(daemon, docker.ext, web.address(), 82, container="web", reason="banned")
+    block, = daemon.json("blocks")["blocks"]
+    assert (block["container"], block["running"]) == ("web", True)
+    # A container that is removed does not come back: another one is another one, whatever its name and address.
+    address = web.address()
+    web.remove()
+    wait_until(lambda: daemon.json("blocks")["entries"] == 0, lambda: f"the ban to end with it: {daemon.json('blocks')}", 15)
+    heir = docker.run("web", network="front", address=address, service="shop/web")
+    assert docker.ext.connect(heir.address(), 82, 4 * DENY_MS) == "open"
 
 
 def test_rename_is_followed(docker, daemon):

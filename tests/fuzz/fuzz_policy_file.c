@@ -57,17 +57,37 @@ static void check_diagnostics(const struct diagnostics *diagnostics)
 	json_decref(json);
 }
 
+/* The kernel's tables have room for each kind once. */
+static void check_limits(const struct rule *rule, int direction)
+{
+	unsigned int seen = 0;
+
+	require(!rule->limit_count || rule->action == DNET_RULE_ALLOW);
+	require(!rule->ban_ns || (rule->limit_count && direction == DNET_INGRESS));
+	for (size_t i = 0; i < rule->limit_count; i++) {
+		require(!(seen & 1u << rule->limits[i].kind));
+		require(rule->limits[i].per != (direction == DNET_INGRESS ? LIMIT_PER_DST : LIMIT_PER_SRC));
+		seen |= 1u << rule->limits[i].kind;
+	}
+}
+
 static void check_policies(const struct policy_set *set)
 {
 	for (size_t i = 0; i < set->policy_count; i++) {
 		const struct policy *policy = &set->policies[i];
 
 		require(policy->name && policy->origin.file && policy->origin.line >= 1 && policy->origin.column >= 1);
-		for (int j = 0; j < DNET_DIRECTIONS; j++)
+		for (int j = 0; j < DNET_DIRECTIONS; j++) {
 			require(policy->direction[j].present || !policy->direction[j].count);
+			for (size_t k = 0; k < policy->direction[j].count; k++)
+				check_limits(&policy->direction[j].rules[k], j);
+		}
 	}
 	for (int j = 0; j < DNET_DIRECTIONS; j++)
 		require(set->host.direction[j].present == (set->host.direction[j].count > 0));
+	for (int j = 0; j < DNET_DIRECTIONS; j++)
+		for (size_t k = 0; k < set->host.direction[j].count; k++)
+			require(!set->host.direction[j].rules[k].limit_count);
 	require(set->source_count >= 1);
 }
 

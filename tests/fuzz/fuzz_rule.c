@@ -42,6 +42,7 @@ static void check_limit(const struct rule *rule, size_t index, enum dnet_directi
 	require((limit->kind == LIMIT_CONNS) == (limit->unit_ns == 0) && (limit->kind != LIMIT_CONNS || limit->burst == 0));
 	require(limit->per != (direction == DNET_INGRESS ? LIMIT_PER_DST : LIMIT_PER_SRC));
 	require(limit->v4_len >= 1 && limit->v4_len <= 32 && limit->v6_len >= 33 && limit->v6_len <= 128);
+	require(limit->source == LIMIT_OF_RULE && !(rule->no_limits & 1u << limit->kind));
 	for (size_t i = 0; i < index; i++)
 		require(rule->limits[i].kind != limit->kind);
 }
@@ -50,6 +51,7 @@ static void check_same(const struct rule *a, const struct rule *b)
 {
 	require(same_text(a->text, b->text) && same_text(a->name, b->name) && same_text(a->network, b->network));
 	require(a->action == b->action && a->ban_ns == b->ban_ns && a->ban_host == b->ban_host && a->log == b->log);
+	require(a->no_limits == b->no_limits && a->no_ban == b->no_ban);
 	require(a->match_count == b->match_count && a->peer_count == b->peer_count && a->limit_count == b->limit_count);
 	require(memcmp(a->matches, b->matches, a->match_count * sizeof(*a->matches)) == 0);
 	for (size_t i = 0; i < a->peer_count; i++) {
@@ -80,7 +82,7 @@ static void check_rule(const struct rule *rule, enum dnet_direction direction)
 		check_peer(&rule->peers[i], direction);
 	for (size_t i = 0; i < rule->limit_count; i++)
 		check_limit(rule, i, direction);
-	require(!rule->ban_ns || rule->limit_count);
+	require(!rule->ban_ns || (rule->limit_count && direction == DNET_INGRESS && !rule->no_ban));
 	/* The normalised text means the same and is its own normal form, in whichever way it is read. */
 	require(rule_parse(rule->text, direction, &origin, &again, NULL) == 0);
 	check_same(rule, &again);

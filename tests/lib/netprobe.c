@@ -18,7 +18,7 @@
 
 #include "probe.h"
 
-#define MAX_SOCKETS 512
+#define MAX_SOCKETS 1024
 #define MAX_TARGETS 8
 
 union address {

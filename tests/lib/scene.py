@@ -51,3 +51,10 @@ def of_web(ingress=None, egress=None, head="", name="web", select="container:web
         if rules is not None:
             text += f"    {direction}: [ " + ", ".join(f'"{rule}"' for rule in rules) + " ]\n"
     return text
+
+
+def rule_of_web(scene, layer="file", number=0):
+    """A rule as `policy show` has it, at the interface on the network front."""
+    ends = scene.daemon.json("policy show", "web")["endpoints"]
+    layers = next(end for end in ends if end["network"] == "front")["directions"]["ingress"]["layers"]
+    return next(one for one in layers if one["layer"] == layer)["rules"][number]

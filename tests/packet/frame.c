@@ -13,6 +13,7 @@ struct notation {
 	int proto;
 	uint8_t tcp_flags, type, code;
 	int id, payload, ihl, version, total, data_offset, cut, fragment_id, fragment, more, options, hops;
+	int sequence, acknowledged;
 	uint8_t extensions[16];
 	size_t extension_count;
 	struct dnet_addr target;
@@ -34,6 +35,8 @@ static const struct { const char *word; size_t at; } number_words[] = {
 	{ "version", offsetof(struct notation, version) },
 	{ "hops", offsetof(struct notation, hops) },		/* hop limit, time to live */
 	{ "totlen", offsetof(struct notation, total) },		/* IPv4 total length */
+	{ "seq", offsetof(struct notation, sequence) },		/* TCP */
+	{ "ack", offsetof(struct notation, acknowledged) },
 	{ "doff", offsetof(struct notation, data_offset) },	/* TCP header, in words */
 	{ "options", offsetof(struct notation, options) },	/* IPv4 options, in words */
 	{ "cut", offsetof(struct notation, cut) },		/* keep so many bytes of the IP packet */
@@ -97,6 +100,12 @@ static void put16(uint8_t *at, unsigned int value)
 	at[1] = (uint8_t)value;
 }
 
+static void put32(uint8_t *at, unsigned int value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value);
+}
+
 static size_t put_transport(const struct notation *n, uint8_t *out, size_t *ret_headers)
 {
 	size_t headers = 0, length;
@@ -105,6 +114,8 @@ static size_t put_transport(const struct notation *n, uint8_t *out, size_t *ret_
 	case IPPROTO_TCP:
 		put16(out, (unsigned int)n->src_port);
 		put16(out + 2, (unsigned int)n->dst_port);
+		put32(out + 4, (unsigned int)n->sequence);
+		put32(out + 8, (unsigned int)n->acknowledged);
 		headers = n->data_offset > 5 ? (size_t)n->data_offset * 4 : 20;
 		out[12] = (uint8_t)((n->data_offset >= 0 ? n->data_offset : 5) << 4);
 		out[13] = n->tcp_flags;

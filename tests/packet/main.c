@@ -39,18 +39,19 @@ static void check_reasons(void)
 int main(void)
 {
 	const struct case_table *const tables[] = { &policy_cases, &label_cases, &layer_cases, &peer_cases, &scope_cases,
-						    &flow_cases, &guard_cases, &parse_cases };
+						    &flow_cases, &guard_cases, &parse_cases, &limit_cases, &ban_cases, &geo_cases };
 	struct error error = {};
 	struct world world;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!world_open(&world, &error)) {
+	if (!world_open(&world, &error) || !world_countries(&world, &error)) {
 		printf("Bail out! %s\n", error.text);
 		return 1;
 	}
 	for (size_t i = 0; i < COUNT(tables); i++)
 		run_table(&world, tables[i]);
 	run_loops(&world);
+	run_limits(&world);
 	run_switch(&world);
 	run_wire(&world);
 	check_reasons();

@@ -25,6 +25,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <dnetbpf/block.h>
+
 #include "daemon/install.h"
 #include "daemon/live.h"
 #include "daemon/places.h"
@@ -72,6 +74,9 @@ struct world {
 	struct dnet_event last_event;
 	size_t events;	/* since world_forget_events() */
 	uint32_t next_id;
+	bool limits_in_force;	/* the policy has limits */
+	bool limited;		/* buckets may hold something */
+	uint64_t evictions;	/* of buckets, at the last world_reset() */
 };
 
 bool world_open(struct world *world, struct error *error);
@@ -79,7 +84,7 @@ void world_close(struct world *world);
 /* What the daemon does with a verdict, without the daemon. @flags: the guard's. */
 void world_write_endpoint(struct world *world, struct live *live, const struct compile_verdict *verdict, uint32_t flags, uint32_t arena,
 			  const struct policy_set *policies);
-/* Remove all flows and fragments, and give every endpoint a full budget of events. */
+/* Remove all flows, fragments and what limits hold, and give every endpoint a full budget of events. */
 void world_reset(struct world *world);
 /* Run one frame. 0 or -errno. @routed: as if it were for the interface's own MAC, else as bridged from another port. */
 int world_run(struct world *world, enum dataplane_program program, uint32_t ifindex, uint32_t origin, bool routed,
@@ -91,7 +96,7 @@ void world_forget_events(struct world *world);
 /* Every bridge: all its ports are containers', or not. world_reset() opens them. */
 void world_seal(struct world *world, bool sealed);
 bool world_flow(struct world *world, const struct frame *frame, struct dnet_flow_key *ret_key, struct dnet_flow *ret);
-/* Make all flows and fragments older. */
+/* Make all flows, fragments and rates older. */
 void world_age(struct world *world, unsigned int seconds);
 /* Ask the explain program of the direction what world_run() would find. */
 int world_explain(struct world *world, enum dnet_direction direction, uint32_t ifindex, uint32_t origin, bool routed,
@@ -105,8 +110,34 @@ struct world_counters {
 };
 bool world_count(struct world *world, struct world_counters *ret);
 
+/* --- limits.c: buckets */
+/* Empty all buckets and what they have refused. */
+void limits_reset(struct world *world);
+/* SECONDS go by for rates. */
+void limits_age(struct world *world, unsigned int seconds);
+/* Actions, see runner.c. */
+bool act_open(struct world *world, const char *argument);
+bool act_exceeded(struct world *world, const char *argument);
+bool act_evicted(struct world *world, const char *argument);
+bool act_drift(struct world *world, const char *argument);
+bool act_fill_counts(struct world *world, const char *argument);
+bool act_fill_rates(struct world *world, const char *argument);
+bool act_sweep(struct world *world, const char *argument);
+bool act_lose_flows(struct world *world, const char *argument);
+/* --- blocks.c: bans, and blocks by hand */
+void blocks_reset(struct world *world);
+bool act_block(struct world *world, const char *argument);
+bool act_bans(struct world *world, const char *argument);
+bool act_refused(struct world *world, const char *argument);
+bool act_fill_blocks(struct world *world, const char *argument);
+
+/* Two CPUs at one bucket. */
+void run_limits(struct world *world);
+
 /* --- policy.c */
 /* Put the policy of this name in force, through parser, compiler and install; endpoints as the daemon writes them. */
+/* A table of countries, for all policies. */
+bool world_countries(struct world *world, struct error *error);
 bool world_policy(struct world *world, const char *name, struct error *error);
 void world_policy_clear(struct world *world);
 /* "POLICY/RULE" -> index in rule_hits, or DNET_NO_RULE. */
@@ -132,7 +163,7 @@ struct step {
 #define LAYER(name) (DNET_LAYER_##name + 1)
 #define WOULD(reason_) .verdict = DNET_WOULD_DENY, .reason = DNET_REASON_##reason_
 
-#define CASE_STEPS 16
+#define CASE_STEPS 20
 struct packet_case {
 	const char *name, *policy;
 	struct step steps[CASE_STEPS];	/* up to one without a line */
@@ -154,7 +185,8 @@ void tap(bool good, const char *name, const char *format, ...) __attribute__((fo
 int tap_end(void);
 
 /* --- cases_*.c */
-extern const struct case_table policy_cases, label_cases, peer_cases, scope_cases, layer_cases, flow_cases, guard_cases, parse_cases;
+extern const struct case_table policy_cases, label_cases, peer_cases, scope_cases, layer_cases, flow_cases, guard_cases, parse_cases, limit_cases,
+			       ban_cases, geo_cases;
 
 /* --- loops.c: what is more than a list of packets */
 void run_loops(struct world *world);

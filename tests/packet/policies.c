@@ -131,6 +131,37 @@ static const struct { const char *name, *text; } policies[] = {
 			"      ingress: [ \"allow 80/tcp from any on network:ops as ops\", \"allow 81/tcp from any as all\" ] }\n" },
 	{ "timeouts", "timeouts: { tcp-new: 5s, tcp-established: 100s, tcp-half-closed: 20s, tcp-closed: 3s, udp-new: 4s, udp-established: 7s, icmp: 6s,\n"
 		      "  other: 8s }\n" WEB(INGRESS("allow from any as public") EGRESS()) },
+	{ "rate", WEB(INGRESS("allow 80/tcp, 53/udp from any rate 1/m burst 3 as all", "allow 81/tcp from any rate 1/m per src burst 1 as source",
+			      "allow 82/tcp from any rate 1/m per src/24 burst 1 as net", "allow 83/tcp from any rate 1/m per src/56 burst 1 as site")
+		      EGRESS("allow 443/tcp to any rate 1/m per dst burst 1 as calls")) },
+	{ "rate-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any rate 1/m burst 1 packets 1/m burst 2 as all")) },
+	{ "conns", WEB(INGRESS("allow 80/tcp from any conns 2 as all", "allow 81/tcp from any conns 1 per src as source", "allow 53/udp from any conns 1 as dns",
+			       "allow 83/tcp from any as free")) },
+	{ "conns-moved", WEB(INGRESS("allow 80/tcp from any conns 1 as tighter")) },
+	{ "conns-lifted", WEB(INGRESS("allow 80/tcp from any as all")) },
+	{ "conns-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any conns 1 as all")) },
+	{ "conns-open-failure", "defaults: { on-failure: open }\n" WEB(INGRESS("allow 80/tcp from any conns 2 as all")) },
+	{ "packets", WEB(INGRESS("allow 80/tcp, 53/udp from any packets 1/m burst 3 as all") EGRESS("allow 443/tcp to any packets 1/m per dst burst 2 as calls")) },
+	{ "both", WEB(INGRESS("allow 80/tcp from any rate 1/m burst 4 conns 1 as all", "allow 81/tcp from any conns 2 packets 1/m burst 2 as late")) },
+	{ "limited-pair", WEB(EGRESS("allow 5432/tcp to container:db conns 1 per dst as out"))
+			  "  - name: q\n    select: \"container:db\"\n    ingress: [ \"allow 5432/tcp from container:web rate 1/m burst 2 conns 2 as in\" ]\n    egress: []\n" },
+	{ "limits-on-lab", "version: 1\npolicies:\n  - { name: lab, select: \"network:lab\", ingress: [ \"allow 80/tcp from any rate 1/m burst 3 as file\" ] }\n" },
+	{ "hammer", WEB(INGRESS("allow 80/tcp from any rate 5000/h burst 5000 as rate", "allow 81/tcp from any conns 5000 as conns",
+				"allow 82/udp from any packets 5000/h burst 5000 as packets")) },
+	{ "ban", WEB(INGRESS("allow 80/tcp from any rate 1/m per src burst 2 ban 10m as public", "allow 81/tcp, 54/udp from any as free",
+			     "allow 82/tcp, 53/udp from any packets 1/m per src burst 4 ban 5m as packets",
+			     "allow 83/tcp from any rate 1/m per src/24 burst 1 ban host 1m as net", "allow 84/tcp from any conns 1 ban 1m as conns")
+		     EGRESS("allow 443/tcp to any as calls", "allow icmp to any as errors")) "  - { name: q, select: \"container:other\", ingress: [ \"allow 81/tcp from any as theirs\" ] }\n" },
+	{ "ban-on-two-networks", "version: 1\npolicies:\n  - name: p\n    select: \"container:both\"\n"
+		INGRESS("allow 80/tcp from any rate 1/m per src burst 2 ban 10m as public", "allow 81/tcp from any as free") },
+	{ "ban-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any rate 1/m per src burst 2 ban 10m as public")) },
+	{ "ban-then-audit", WEB("    mode: audit\n" INGRESS("allow 80/tcp from any rate 1/m per src burst 2 ban 10m as public", "allow 81/tcp from any as free")) },
+	{ "ban-never", "host: { never-block: [192.0.2.9], rules: [ \"deny 25/tcp from any as no-mail\" ] }\n"
+		       WEB(INGRESS("allow 80/tcp from any rate 1/m per src/24 burst 2 ban 10m as public", "allow 81/tcp from any as free")) },
+	{ "geo", WEB(INGRESS("deny 80/tcp from geo:KP as not-kp", "allow 80/tcp from any as all", "allow 81/tcp from geo:DE, geo:FR as europe",
+			     "allow 82/tcp from container:db, geo:KP as mixed")
+		     EGRESS("deny to geo:KP as kp-out", "allow 443/tcp to any as calls")) },
+	{ "geo-host", "host: { never-block: [192.0.2.200], rules: [ \"deny from geo:KP as host-kp\", \"deny to geo:KP as host-to-kp\" ] }\n" WEB(INGRESS("allow 80/tcp from any as all")) },
 	{ "not-outside", WEB(INGRESS("deny 80/tcp from outside as outside", "allow 80/tcp from any as public")) },
 };
 

@@ -7,6 +7,7 @@
 #include <net/if.h>
 
 #include "compile/compile.h"
+#include "compile/range_table.h"
 #include "compile/set_classes.h"
 #include "config/labels.h"
 #include "config/policy_file.h"
@@ -28,6 +29,26 @@ static uint32_t rule_counter(void *context, const char *policy, const struct rul
 	return rule_count++;
 }
 
+/* A limit that is written as it was, in a rule of the same name, keeps its id and with it its buckets. */
+static uint32_t limit_number(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
+{
+	static char names[1024][160];
+	static uint32_t count;
+	char name[160] = "";
+
+	(void)context;
+	snprintf(name, sizeof(name), "%s/%s %d %llu/%llu burst %llu per %d/%u/%u", policy, rule->name, limit->kind,
+		 (unsigned long long)limit->count, (unsigned long long)limit->unit_ns, (unsigned long long)limit->burst, limit->per,
+		 limit->v4_len, limit->v6_len);
+	for (uint32_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return i + 1;
+	if (count == COUNT(names))
+		return 0;
+	memcpy(names[count], name, sizeof(name));
+	return ++count;
+}
+
 uint32_t world_rule(const char *name)
 {
 	for (uint32_t i = 0; i < rule_count; i++)
@@ -44,11 +65,13 @@ void world_write_endpoint(struct world *world, struct live *live, const struct c
 	uint32_t key = (uint32_t)live->link.ifindex;
 
 	flags |= (verdict->tracked ? DNET_ENDPOINT_TRACKED : 0) | (verdict->audit ? DNET_ENDPOINT_AUDIT : 0) |
+		 (verdict->bans ? DNET_ENDPOINT_PROVES : 0) |
 		 (verdict->invalid ? DNET_ENDPOINT_INVALID : 0) | (policies->fail_open ? DNET_ENDPOINT_FAIL_OPEN : 0);
 	memcpy(endpoint->ruleset[arena], verdict->ruleset, sizeof(verdict->ruleset));
 	endpoint->id = live->id;
 	endpoint->ifindex = key;
 	endpoint->identity = live->identity;
+	endpoint->container = live->container;
 	endpoint->bridge_ifindex = (uint32_t)live->bridge_ifindex;
 	endpoint->grace_until_ns = 0;
 	memcpy(endpoint->mac, live->mac, 6);
@@ -107,6 +130,36 @@ static bool put_sets(struct world *world, uint32_t arena, const struct policy_se
 	return r == 0;
 }
 
+/* DE is 192.0.2.0/25 and 2001:db8::/33, KP what follows up to 192.0.2.255 and the /32's end; the rest of the world is unknown. */
+bool world_countries(struct world *world, struct error *error)
+{
+	const addr_number v4 = 0xc0000200u, v6 = (addr_number)0x20010db8u << 96;
+	const struct { enum dnet_set_family family; addr_number first; uint32_t country; } ranges[] = {
+		{ DNET_SET_V4, 0, 0 }, { DNET_SET_V4, v4, dnet_country("DE") }, { DNET_SET_V4, v4 + 128, dnet_country("KP") },
+		{ DNET_SET_V4, v4 + 256, 0 }, { DNET_SET_V6, 0, 0 }, { DNET_SET_V6, v6, dnet_country("DE") },
+		{ DNET_SET_V6, v6 + ((addr_number)1 << 95), dnet_country("KP") }, { DNET_SET_V6, v6 + ((addr_number)1 << 96), 0 },
+	};
+
+	for (int family = 0; family < DNET_SET_FAMILIES; family++) {
+		struct range_writer writer = {};
+		struct range_table table = {};
+		int r = range_writer_begin(&writer, family, COUNT(ranges));
+
+		for (size_t i = 0; i < COUNT(ranges) && r == 0; i++)
+			if (ranges[i].family == (enum dnet_set_family)family)
+				r = range_writer_add(&writer, ranges[i].first, ranges[i].country);
+		if (r == 0)
+			r = range_writer_finish(&writer, &table);
+		if (r == 0)
+			r = dataplane_set_table(world->dataplane, DNET_TABLE_COUNTRIES, family, table.words, table.count, 1, error);
+		range_writer_clear(&writer);
+		range_table_clear(&table);
+		if (r < 0)
+			return false;
+	}
+	return true;
+}
+
 /* Compiles into the next arena and switches to it. */
 static bool switch_to(struct world *world, const struct policy_set *policies, struct error *error)
 {
@@ -116,7 +169,8 @@ static bool switch_to(struct world *world, const struct policy_set *policies, st
 	struct compile_endpoint endpoints[WORLD_SLOTS] = {};
 	struct compile_verdict verdicts[WORLD_SLOTS] = {};
 	struct label_policy labels[WORLD_SLOTS] = {};
-	struct compile_input input = { .arena = arena, .policies = policies, .counter = rule_counter };
+	struct compile_input input = { .arena = arena, .policies = policies, .has_countries = true, .counter = rule_counter,
+				       .limit = limit_number };
 	struct install *install = &world->install[arena];
 	struct compiler *compiler = NULL;
 	int r = -EINVAL;
@@ -136,6 +190,13 @@ static bool switch_to(struct world *world, const struct policy_set *policies, st
 		r = compiler_run(compiler, endpoints, world->live.count, interfaces, WORLD_LINKS, verdicts, error);
 	if (r == 0)
 		r = install_apply(install, world->dataplane, compiler, error);
+	if (r == 0) {
+		struct compiled_tables tables;
+
+		compiler_tables(compiler, &tables);
+		world->limits_in_force = tables.limit_count > 1;
+		world->limited = world->limited || world->limits_in_force;
+	}
 	for (size_t i = 0; i < world->live.count && r == 0; i++)
 		world_write_endpoint(world, world->live.items[i], &verdicts[i],
 				     guard_flags(world, verdicts, world->live.items[i]->bridge_ifindex), arena, policies);

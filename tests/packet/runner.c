@@ -215,6 +215,7 @@ static bool check_explanation(struct world *world, const struct step *step, cons
 		     explanation.endpoint_id);
 	if (step->verdict != DNET_PASS && explanation.layer != layer_of(step))
 		FAIL("%s: explain says that layer %u denies", step->line, explanation.layer);
+	named = named || explanation.rule_counter == world_rule(step->rule);
 	for (int layer = 0; layer < DNET_LAYERS; layer++)
 		named = named || explained_counter(world, &explanation, layer) == world_rule(step->rule);
 	if (!named)
@@ -424,6 +425,23 @@ static bool act_no_sets(struct world *world, const char *argument)
 	return true;
 }
 
+static bool act_no_countries(struct world *world, const char *argument)
+{
+	(void)argument;
+	for (int family = 0; family < DNET_SET_FAMILIES; family++)
+		if (dataplane_set_table(world->dataplane, DNET_TABLE_COUNTRIES, family, NULL, 0, 0, NULL) < 0)
+			return false;
+	return true;
+}
+
+static bool act_countries(struct world *world, const char *argument)
+{
+	struct error error = {};
+
+	(void)argument;
+	return world_countries(world, &error);
+}
+
 static bool act_seal(struct world *world, const char *argument)
 {
 	(void)argument;
@@ -437,7 +455,7 @@ static const struct {
 } actions[] = {
 	{ "@policy", act_policy },		/* another policy is loaded */
 	{ "@raise", act_raise },		/* the generation is raised */
-	{ "@wait", act_age },			/* SECONDS go by for flows and fragments */
+	{ "@wait", act_age },			/* SECONDS go by for flows, fragments and rates */
 	{ "@grace", act_grace },		/* the endpoint was adopted while it was running */
 	{ "@grace-over", act_grace_over },
 	{ "@replace", act_replace },		/* another container with the same address */
@@ -447,6 +465,20 @@ static const struct {
 	{ "@no-bounds", act_no_bounds },
 	{ "@no-rules", act_no_rules },
 	{ "@no-sets", act_no_sets },
+	{ "@no-countries", act_no_countries },
+	{ "@countries", act_countries },
+	{ "@open", act_open },			/* check: so many connections are counted by all `conns` together */
+	{ "@exceeded", act_exceeded },		/* check: limits have refused so often since the case began */
+	{ "@evicted", act_evicted },		/* check: so many buckets were given up for others */
+	{ "@drift", act_drift },		/* every count becomes N */
+	{ "@fill-counts", act_fill_counts },	/* every place in the table of buckets is a count of somebody's */
+	{ "@fill-rates", act_fill_rates },	/* but for one in each group, which is a rate that has N seconds to go */
+	{ "@sweep", act_sweep },		/* the daemon's; the endpoint named is gone */
+	{ "@block", act_block },		/* PREFIX is blocked by hand, everywhere and for ever */
+	{ "@bans", act_bans },			/* check: so many entries are bans */
+	{ "@refused", act_refused },		/* check: so many packets all blocks together have refused */
+	{ "@fill-blocks", act_fill_blocks },	/* the table of blocks is full of somebody else's */
+	{ "@lose-flows", act_lose_flows },	/* all connections vanish, and nobody gives back what they count */
 };
 
 static bool run_action(struct world *world, const char *line, char *problem, size_t size)

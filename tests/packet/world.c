@@ -44,7 +44,9 @@ static const char inventory_text[] =
 	"  - { container: trial, interface: trial, network: lab, addresses: [198.18.3.4, 'fd77:4::4'], mac: '02:00:00:00:03:04',\n"
 	"      labels: { dnetbpf.ingress: 'allow 80/tcp from any as own', dnetbpf.mode: audit } }\n"
 	"  - { container: shut, interface: shut, network: lab, addresses: [198.18.3.5, 'fd77:4::5'], mac: '02:00:00:00:03:05',\n"
-	"      labels: { dnetbpf.egress: '' } }\n";
+	"      labels: { dnetbpf.egress: '' } }\n"
+	"  - { container: tight, interface: tight, network: lab, addresses: [198.18.3.6, 'fd77:4::6'], mac: '02:00:00:00:03:06',\n"
+	"      labels: { dnetbpf.ingress: 'allow 80/tcp from any conns 1 as own' } }\n";
 
 /* Beside the endpoints: two ways out, a bridge port that nobody enforces, one that is not identified yet. */
 const char *const world_links[WORLD_LINKS] = { "uplink", "backup", "rogue", "new" };
@@ -159,6 +161,7 @@ static bool add_endpoint(struct world *world, const struct attachment *attachmen
 	if (!live_identify_static(live, attachment) || live_update_networks(live, &world->inventory, 1) < 0)
 		return error_set(error, -EINVAL, "%s is not in the inventory", attachment->interface), false;
 	live->identity = live_identity(live->container_id, live->network_id);
+	live->container = live_container(live->container_id);
 	return true;
 }
 
@@ -246,13 +249,15 @@ void world_reset(struct world *world)
 	map_for_each_key(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), delete_key, &world->dataplane->flows_fd);
 	map_for_each_key(fragments_fd, sizeof(struct dnet_fragment_key), delete_key, &fragments_fd);
 	memset(world->dataplane->event_budgets, 0, WORLD_SLOTS * sizeof(*world->dataplane->event_budgets));
+	limits_reset(world);
+	blocks_reset(world);
 	world_seal(world, false);
 	world_forget_events(world);
 }
 
 static void older(int fd, size_t key_size, size_t time_at, uint64_t age_ns)
 {
-	uint8_t key[64], next[64], value[64];
+	uint8_t key[64], next[64], value[128];
 	bool more = bpf_map_get_next_key(fd, NULL, next) == 0;
 
 	while (more) {
@@ -275,6 +280,9 @@ void world_age(struct world *world, unsigned int seconds)
 
 	older(world->dataplane->flows_fd, sizeof(struct dnet_flow_key), offsetof(struct dnet_flow, last_seen_ns), age_ns);
 	older(bpf_map__fd(world->dataplane->skeleton->maps.fragments), sizeof(struct dnet_fragment_key), 0, age_ns);
+	limits_age(world, seconds);
+	older(world->dataplane->blocks_fd, sizeof(struct dnet_block_key), offsetof(struct dnet_block, until_ns), age_ns);
+	older(world->dataplane->proven_fd, sizeof(struct dnet_proof_key), 0, age_ns);
 }
 
 bool world_flow(struct world *world, const struct frame *frame, struct dnet_flow_key *ret_key, struct dnet_flow *ret)

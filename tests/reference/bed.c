@@ -133,6 +133,7 @@ static bool add_endpoint(struct bed *bed, const struct attachment *attachment, s
 	if (!live_identify_static(live, attachment))
 		return error_set(error, -EINVAL, "%s is not in the inventory", attachment->interface), false;
 	live->identity = live_identity(live->container_id, live->network_id);
+	live->container = live_container(live->container_id);
 	return true;
 }
 
@@ -233,11 +234,22 @@ static bool install(struct bed *bed, uint32_t arena, struct error *error)
 	return true;
 }
 
+/* Each its own buckets, in each text. */
+static uint32_t limit_id(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
+{
+	struct bed *bed = context;
+
+	(void)policy;
+	(void)rule;
+	(void)limit;
+	return ++bed->limit_count;
+}
+
 bool bed_load(struct bed *bed, const char *inventory, const char *policy, struct random *random, struct error *error)
 {
 	uint32_t arena = dataplane_next_arena(bed->world.dataplane);
 	struct compile_input input = {
-		.arena = arena, .policies = &bed->policies, .counter = rule_counter, .context = bed,
+		.arena = arena, .policies = &bed->policies, .counter = rule_counter, .limit = limit_id, .context = bed,
 		.now_unix_ns = (uint64_t)time(NULL) * 1000000000ull,
 	};
 

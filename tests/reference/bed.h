@@ -36,6 +36,7 @@ struct bed {
 	struct bed_rule *rules;		/* DNET_MAX_RULE_COUNTERS of them; owned */
 	uint32_t rule_count;
 	uint32_t next_set_class;
+	uint32_t limit_count;	/* ids given out */
 	uint64_t loads;
 };
 

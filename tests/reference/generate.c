@@ -145,23 +145,23 @@ static void put_peer(struct random *random, enum dnet_direction direction, bool 
 		fprintf(out, "iface:%s", random_pick(random, interfaces));
 }
 
-/* Carried, and asked by nobody yet: numbers that no run of packets reaches. */
+/* Numbers that no run of packets reaches: the reference knows no limits, and tests/packet and tests/net do. */
 static void put_limits(struct random *random, enum dnet_direction direction, FILE *out)
 {
 	const char *per = direction == DNET_INGRESS ? "src" : "dst";
 
 	switch (random_below(random, 4)) {
 	case 0:
-		fprintf(out, " rate 900000/s");
+		fprintf(out, " rate 9000000/s burst 900000");
 		break;
 	case 1:
-		fprintf(out, " rate 900000/s per %s burst 900000 ban 10m", per);
+		fprintf(out, " rate 900000/s per %s burst 900000%s", per, direction == DNET_INGRESS ? " ban 10m" : "");
 		break;
 	case 2:
 		fprintf(out, " conns 90000 per %s/24", per);
 		break;
 	default:
-		fprintf(out, " packets 900000/s");
+		fprintf(out, " packets 9000000/s burst 900000");
 	}
 }
 
@@ -193,6 +193,16 @@ static void put_rule(struct random *random, bool host, enum dnet_direction direc
 }
 
 /* --- the policy file */
+
+/* Defaults of limits. */
+static void put_defaults(struct random *random, const char *indent, FILE *out)
+{
+	fprintf(out, "%slimits: { ingress: \"", indent);
+	put_limits(random, DNET_INGRESS, out);
+	fprintf(out, "\", egress: \"");
+	put_limits(random, DNET_EGRESS, out);
+	fprintf(out, "\" }\n");
+}
 
 static const char *const direction_names[DNET_DIRECTIONS] = { [DNET_INGRESS] = "ingress", [DNET_EGRESS] = "egress" };
 
@@ -279,6 +289,8 @@ static void put_policy(struct random *random, uint32_t number, FILE *out)
 		fprintf(out, "    labels: %s\n", random_chance(random, 80) ? "add" : "narrow");
 	if (random_chance(random, 10))
 		fprintf(out, "    until: \"%s-01-01T00:00:00Z\"\n", random_chance(random, 50) ? "2020" : "2090");
+	if (random_chance(random, 8))
+		put_defaults(random, "    ", out);
 	/* A hand rule is one rule; of others most govern both directions. */
 	for (enum dnet_direction direction = 0; direction < DNET_DIRECTIONS; direction++)
 		if (random_chance(random, override ? 60 : 80))
@@ -306,6 +318,8 @@ static void put_host(struct random *random, FILE *out)
 			fprintf(out, "%s\"%s%s\"", i ? ", " : "", i ? "" : "set:", i ? random_pick(random, prefixes) : random_pick(random, sets));
 		fprintf(out, "]\n");
 	}
+	if (random_chance(random, 20))
+		put_defaults(random, "  ", out);
 	fprintf(out, "  rules:%s\n", rules ? "" : " []");
 	for (uint32_t i = 0; i < rules; i++) {
 		fprintf(out, "    - \"");

@@ -66,6 +66,15 @@ static uint32_t counter_of(void *context, const char *policy, const struct rule 
 	return rule->name[0] == 'r' && rule->name[1] >= '0' && rule->name[1] <= '9' ? (uint32_t)atoi(rule->name + 1) : 1000;
 }
 
+/* Distinct for the numbers that a limit allows. */
+static uint32_t limit_of(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
+{
+	(void)context;
+	(void)policy;
+	(void)rule;
+	return (uint32_t)limit->count;
+}
+
 /* A test may change the policies between this and world_compiler(). */
 static void world_parse(struct world *world, const char *text, uint32_t arena)
 {
@@ -89,7 +98,8 @@ static void world_parse(struct world *world, const char *text, uint32_t arena)
 
 static int world_compiler(struct world *world)
 {
-	struct compile_input input = { .arena = world->arena, .policies = &world->policies, .now_unix_ns = NOW, .counter = counter_of };
+	struct compile_input input = { .arena = world->arena, .policies = &world->policies, .now_unix_ns = NOW, .counter = counter_of,
+				       .limit = limit_of };
 
 	if (world->policies.set_count)
 		assert_int_equal(set_classes_new(&world->policies, NULL, &world->next_class, &world->sets, &world->error), 0);

@@ -50,6 +50,7 @@ static void test_random_changes(void **state)
 
 #define POLICY(name, select, rule) "  - { name: " name ", select: \"" select "\", ingress: [ \"" rule "\" ] }\n"
 #define A(name) POLICY(name, "all", "allow 80/tcp from any")
+#define L(name, limits) "  - { name: " name ", select: \"all\", limits: { ingress: " limits " }, ingress: [ \"allow 80/tcp from any\" ] }\n"
 
 static void test_changes(void **state)
 {
@@ -63,6 +64,11 @@ static void test_changes(void **state)
 		{ A("web"), POLICY("web", "container:web", "allow 80/tcp from any"), "changed: web" },
 		{ A("web"), POLICY("web", "all", "allow 80/tcp from any as public"), "changed: web" },
 		{ A("web") A("db"), POLICY("web", "all", "deny 80/tcp from any") A("api"), "new: api; changed: web; gone: db" },
+		{ A("web"), L("web", "rate 5/s"), "changed: web" },
+		{ L("web", "rate 5/s"), L("web", "rate 5/m"), "changed: web" },
+		{ L("web", "rate 5/s"), L("web", "rate 5/s ban 1m"), "changed: web" },
+		{ L("web", "rate 5/s ban 1m"), L("web", "rate 5/s ban host 1m"), "changed: web" },
+		{ L("web", "rate 5/s ban 1h"), L("web", "rate 5/s  ban 60m"), "" },
 		{ "", A("a") A("b") A("c") A("d") A("e") A("f") A("g"), "new: a, b, c, d, e and 2 more" },
 	};
 

@@ -14,6 +14,8 @@
 #define OUT V "policies:\n  - name: a\n    select: all\n    egress:\n"
 
 /* What the host runs. web has IPv6 through front; db and pair have none. */
+#define LIMITED(limits) V "policies:\n  - name: a\n    select: all\n    limits: { ingress: \"" limits "\" }\n"
+
 static const char world[] =
 	"networks:\n"
 	"  - { name: front, bridge: br-front, subnets: [198.18.10.0/24, \"fd77:10::/64\"] }\n"
@@ -246,12 +248,25 @@ static const struct check_case name_cases[] = {
 static const struct check_case other_cases[] = {
 	{ V "policies:\n  - ^name: a\n    select: all\n    mode: audit\n", "no-effect", "neither ingress nor egress", "ingress: []", NULL },
 	{ V "policies:\n  - { name: a, select: all, labels: add }\n", NULL, NULL, NULL, NULL },
-	{ IN "      - ^allow from any rate 10/s\n", "not-enforced-yet",
-	  "its limits are not enforced yet by this version: the rule works as if they were not there", NULL, NULL },
-	{ IN "      - ^allow from any rate 10/s per src ban 10m log\n", "not-enforced-yet",
-	  "its limits, its ban and its log are", NULL, NULL },
+	{ IN "      - allow from any rate 10/s per src conns 5 packets 100/s burst 200\n", NULL, NULL, NULL, NULL },
+	/* bans, and defaults of limits */
+	{ IN "      - allow from any rate 10/s per src conns 5 per src ban 10m\n", NULL, NULL, NULL, NULL },
+	{ IN "      - \"allow 53/udp, 53/tcp from any rate 10/s per src ban 10m\"\n", NULL, NULL, NULL, NULL },
+	{ IN "      - ^allow 53/udp from any rate 10/s per src ban 10m\n", "doubtful-ban", "only after a TCP handshake", NULL, NULL },
+	{ IN "      - \"^allow icmp, proto:47 from any rate 10/s per src ban 10m\"\n", "doubtful-ban", "only after a TCP handshake", NULL, NULL },
+	{ IN "      - ^allow 80/tcp from any rate 10/s per src conns 50 ban 10m\n", "doubtful-ban", "all sources share \"conns 50\"", NULL, NULL },
+	{ LIMITED("rate 1/s per src burst 5 ban 1m") "    ingress: [ \"allow 53/udp from any\", allow 1/tcp from any rate 5/s per src ]\n",
+	  NULL, NULL, NULL, NULL },
+	{ LIMITED("^rate 1/s ban 1m") "    ingress: [ allow 1/tcp from any ]\n", "doubtful-ban", "all sources share \"rate 1/s\"", NULL, NULL },
+	{ LIMITED("conns 5") "    ingress: [ ^allow 1/tcp from any rate 5/s per src ban 1m ]\n", "doubtful-ban", "all sources share \"conns 5\"",
+	  NULL, NULL },
+	{ LIMITED("rate 1/s per src ban 1m") "    ingress: [ ^allow 1/tcp from any conns 9 ]\n", "doubtful-ban",
+	  "all sources share \"conns 9\"", NULL, NULL },
+	{ LIMITED("^conns 5") "    egress: [ allow 1/tcp to any ]\n", "no-effect", "the policy a allows nothing in ingress rules", NULL, NULL },
+	{ V "host: { limits: { ingress: \"^conns 5 ban 1h\" } }\n", "doubtful-ban", "all sources share \"conns 5\"", NULL, NULL },
+	{ V "host: { limits: { ingress: \"conns 5 per src ban 1h\", egress: conns 7 } }\n", NULL, NULL, NULL, NULL },
 	{ IN "      - ^allow from any log\n", "not-enforced-yet",
-	  "its log is not enforced yet by this version: the rule works as if it", NULL, NULL },
+	  "its log is not enforced yet by this version: the rule works as if it were not there", NULL, NULL },
 	{ IN "      - ^allow from lan, geo:DE\n", "error", "take geo:DE out", NULL, NULL },
 	{ V "host: { rules: [ \"^deny from geo:DE\" ] }\n", "error", "take geo:DE out", NULL, NULL },
 	{ V "policies:\n  - ^name: a\n    select: container:nobody\n    until: 2020-01-01T00:00:00Z\n    ingress: [ allow from any rate 1/s, allow from 0.0.0.0/0 ]\n", "expired",

@@ -38,25 +38,43 @@ static int split(char *line, char **argv)
 
 /* The stand-in: fixed answers. */
 
+#define BAN_AT_WEB \
+	"{\"prefix\":\"192.0.2.1\",\"everywhere\":false,\"container\":\"web\",\"running\":true,\"kind\":\"ban\"," \
+	"\"seconds\":12,\"seconds_left\":588,\"exceeded_at\":\"web\",\"policy\":\"site\",\"rule\":\"public\"," \
+	"\"limit\":\"rate 5/s per src\",\"packets\":17}"
+#define BLOCK_EVERYWHERE \
+	"{\"prefix\":\"2001:db8::/64\",\"everywhere\":true,\"container\":\"\",\"running\":false,\"kind\":\"hand\"," \
+	"\"seconds\":7200,\"seconds_left\":null,\"exceeded_at\":\"\",\"policy\":\"\",\"rule\":\"\",\"limit\":\"\",\"packets\":0}"
+#define BAN_OF_THE_PAST \
+	"{\"prefix\":\"192.0.2.0/24\",\"everywhere\":false,\"container\":\"db\",\"running\":false,\"kind\":\"ban\"," \
+	"\"seconds\":1,\"seconds_left\":1,\"exceeded_at\":\"db\",\"policy\":\"\",\"rule\":\"\",\"limit\":\"\",\"packets\":1}"
+
 static const struct answer {
 	const char *method, *path, *json;
 } answers[] = {
 	{ "GET", "/v1/ps",
 	  "{\"endpoints\":[{\"container\":\"web\",\"container_id\":\"0123\",\"service\":\"shop/web\",\"network\":\"dmz\","
 	  "\"interface\":\"veth1\",\"state\":\"enforced\",\"policies\":[\"web\",\"labels\"],\"addresses\":[\"172.18.0.2\"],"
-	  "\"packets_passed\":1234,\"packets_denied\":5,\"events_suppressed\":0,\"not_enforced\":null},"
+	  "\"packets_passed\":1234,\"packets_denied\":5,\"packets_limited\":3,\"blocks\":2,\"events_suppressed\":0,\"not_enforced\":null},"
 	  "{\"container\":\"db\",\"container_id\":\"4567\",\"service\":\"\",\"network\":\"dmz\",\"interface\":\"veth2\","
 	  "\"state\":\"audit\",\"policies\":[],\"addresses\":[],\"packets_passed\":0,\"packets_denied\":0,"
 	  "\"events_suppressed\":0,\"not_enforced\":\"its policy is in audit mode: denials are reported only\"}],"
-	  "\"unprotected\":[{\"container\":\"agent\",\"why\":\"it uses the host's network\"}]}" },
+	  "\"unprotected\":[{\"container\":\"agent\",\"why\":\"it uses the host's network\"}],\"blocks_everywhere\":4,"
+	  "\"pressure\":[\"81 % of a table\"]}" },
 	{ "GET", "/v1/status",
 	  "{\"version\":\"9.9\",\"pid\":77,\"uptime_seconds\":7384,\"namespace_cookie\":1,\"inventory\":{\"kind\":\"docker\","
 	  "\"url\":\"unix:///d.sock\",\"connected\":false,\"problem\":\"Docker does not answer\"},\"attach\":{\"mode\":\"clsact\","
 	  "\"why\":\"the kernel is older than 6.6\"},\"pin\":\"/sys/fs/bpf/dnetbpf\",\"policy\":{\"file\":\"/etc/p.yaml\","
 	  "\"loaded\":true,\"policies\":3},\"unknown\":\"deny\",\"endpoints\":{\"enforced\":4,\"pending\":0,\"audit\":1},"
+	  "\"limits\":{\"buckets\":3,\"capacity\":262144,\"evictions\":4},"
+	  "\"blocks\":{\"entries\":7,\"capacity\":65536,\"bans\":19,\"refused\":1},"
 	  "\"flows\":{\"entries\":12,\"capacity\":262144},\"events\":{\"sent\":9,\"suppressed\":2,\"lost\":1},"
 	  "\"pending_denied\":6,\"problems\":[\"something is odd\"]}" },
 	{ "POST", "/v1/unload", "{\"interfaces\":2,\"pins\":31}" },
+	{ "POST", "/v1/blocks",
+	  "{\"blocks\":[" BAN_AT_WEB "," BLOCK_EVERYWHERE "," BAN_OF_THE_PAST "],\"selected\":5,\"entries\":5,\"capacity\":65536}" },
+	{ "POST", "/v1/unblock",
+	  "{\"blocks\":[" BAN_AT_WEB "," BLOCK_EVERYWHERE "],\"lifted\":3,\"missing\":[\"192.0.2.9 is not blocked\"]}" },
 	{ "GET", "/version", "{\"Version\":\"28.5.2\",\"ApiVersion\":\"1.51\"}" },
 	{ "GET", "/info", "{\"SecurityOptions\":[\"name=seccomp,profile=builtin\",\"name=rootless\"],\"Swarm\":{\"LocalNodeState\":"
 			  "\"active\"},\"FirewallBackend\":{\"Driver\":\"nftables\"}}" },
@@ -75,9 +93,9 @@ static int give(size_t i, json_t **ret_body)
 }
 
 #define GIVE(n) static int give_##n(void *c, const json_t *q, json_t **b, struct error *e) { (void)c, (void)q, (void)e; return give(n, b); }
-GIVE(0) GIVE(1) GIVE(2) GIVE(3) GIVE(4) GIVE(5)
+GIVE(0) GIVE(1) GIVE(2) GIVE(3) GIVE(4) GIVE(5) GIVE(6) GIVE(7)
 
-static const control_handler handlers[ANSWERS] = { give_0, give_1, give_2, give_3, give_4, give_5 };
+static const control_handler handlers[ANSWERS] = { give_0, give_1, give_2, give_3, give_4, give_5, give_6, give_7 };
 
 struct fixture {
 	char directory[64], socket[96], output[96];
@@ -212,9 +230,11 @@ static void expect(const struct fixture *fixture, const char *command, int code,
 static void test_ps(void **state)
 {
 	expect(*state, "ps", 0,
-	       "CONTAINER  NETWORK  INTERFACE  STATE     POLICY      PASSED  DENIED\n"
-	       "web        dmz      veth1      enforced  web,labels    1234       5\n"
-	       "db         dmz      veth2      audit     -                0       0\n"
+	       "CONTAINER  NETWORK  INTERFACE  STATE     POLICY      PASSED  DENIED  LIMITED  BANNED\n"
+	       "web        dmz      veth1      enforced  web,labels    1234       5        3       2\n"
+	       "db         dmz      veth2      audit     -                0       0        0       0\n"
+	       "\n4 more banned everywhere: `dnetbpf blocks` lists them.\n"
+	       "\nPressure:\n  81 % of a table\n"
 	       "\nNot enforced:\n"
 	       "  db on dmz: its policy is in audit mode: denials are reported only\n"
 	       "  agent: it uses the host's network\n");
@@ -229,11 +249,31 @@ static void test_status(void **state)
 	       "Unknown      senders that are not under enforcement are denied\n\n"
 	       "Interfaces   4 enforced, 1 audit\n"
 	       "Connections  12 of at most 262144\n"
+	       "Limits       3 of at most 262144 allowances in use, 4 given up for others\n"
+	       "Blocks       7 of at most 65536 in force, 19 bans so far, 1 more found no room\n"
 	       "Events       9 reported, 2 suppressed by the budget, 1 lost\n"
 	       "Pending      6 packets denied before their container was identified\n\n"
 	       "Attached by  clsact: the kernel is older than 6.6\n"
 	       "Pins         /sys/fs/bpf/dnetbpf\n\n"
 	       "Problems:\n  something is odd\n");
+}
+
+static void test_blocks(void **state)
+{
+	expect(*state, "blocks", 0,
+	       "ADDRESS        WHERE                  SET        LEFT  REFUSED  WHY\n"
+	       "192.0.2.1      web               12 s ago  9 min 48 s       17  rate 5/s per src, rule public of policy site\n"
+	       "2001:db8::/64  everywhere         2 h ago    for ever        0  by hand\n"
+	       "192.0.2.0/24   db (not running)   1 s ago         1 s        1  a rule that is not in force any more\n"
+	       "\n3 of 5; name an address or a container to see the others.\n");
+	expect(*state, "unblock 192.0.2.1 2001:db8::/64 192.0.2.9", 1,
+	       "Lifted: 192.0.2.1 at web (9 min 48 s left)\n"
+	       "Lifted: 2001:db8::/64 everywhere (for ever left)\n"
+	       "... 3 in all\n"
+	       "dnetbpf: error: 192.0.2.9 is not blocked\n");
+	expect(*state, "unblock", 2,
+	       "dnetbpf: error: say what to lift: `dnetbpf unblock ADDR|CIDR...`, or --all (`dnetbpf blocks` lists what there is)\n");
+	expect(*state, "unblock --all 192.0.2.1", 2, "dnetbpf: error: --all lifts every ban: leave the addresses out, or --all\n");
 }
 
 /* --json is what the daemon said, whole. */
@@ -242,7 +282,7 @@ static void test_json(void **state)
 	static const struct {
 		const char *command;
 		size_t answer;
-	} commands[] = { { "ps", 0 }, { "status", 1 } };
+	} commands[] = { { "ps", 0 }, { "status", 1 }, { "blocks", 3 } };
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -456,7 +496,7 @@ static void test_run_usage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ps), TEST(test_status), TEST(test_json), TEST(test_events), TEST(test_broken_pipe), TEST(test_full_disk),
+		TEST(test_ps), TEST(test_status), TEST(test_blocks), TEST(test_json), TEST(test_events), TEST(test_broken_pipe), TEST(test_full_disk),
 		TEST(test_unload), TEST(test_no_daemon), TEST(test_doctor), TEST(test_version), TEST(test_run_usage),
 	};
 

@@ -51,6 +51,16 @@ static const struct event_case cases[] = {
 	  "\"src_port\":4444,\"tcp_flags\":\"\",\"time\":\"2026-01-02T10:11:12.123456789Z\",\"verdict\":\"would_deny\"}",
 	  "2026-01-02T10:11:12.123Z WOULD DENY web egress udp [2001:db8::7]:4444 -> [fd77:1::2]:53: a rule denies it (policy_denied, "
 	  "policy web, rule dns, at p.yaml:12, network dmz, service shop/web, peer db, country NL, 2 packets)" },
+	{ "a ban names the rule whose limit was exceeded", ADDRESSES("203.0.113.7", "172.18.0.2"),
+	  { NOBODY, TIME, .verdict = DNET_DENY, .reason = DNET_REASON_BANNED, .direction = DNET_INGRESS, .container = "web",
+	    .network = "dmz", .src_port = 4444, .dst_port = 22, .ethertype = 0x0800, .proto = 6, .tcp_flags = 0x02, .policy = "web",
+	    .rule = "public", .origin = "p.yaml:12", .bytes = 74, .count = 1 },
+	  "{\"bytes\":74,\"container\":\"web\",\"count\":1,\"country\":\"\",\"direction\":\"ingress\",\"dst\":\"172.18.0.2\","
+	  "\"dst_port\":22,\"network\":\"dmz\",\"origin\":\"p.yaml:12\",\"policy\":\"web\",\"proto\":\"tcp\",\"reason\":\"banned\","
+	  "\"rule\":\"public\",\"service\":\"\",\"src\":\"203.0.113.7\",\"src_port\":4444,\"tcp_flags\":\"SYN\","
+	  "\"time\":\"2026-01-02T10:11:12.123456789Z\",\"verdict\":\"deny\"}",
+	  "2026-01-02T10:11:12.123Z DENY web ingress tcp 203.0.113.7:4444 -> 172.18.0.2:22 SYN: the other side has exceeded a limit and is "
+	  "banned for a time (banned, policy web, rule public, at p.yaml:12, network dmz)" },
 	{ "icmp has type and code, and no ports", ADDRESSES("172.18.0.2", "203.0.113.7"),
 	  { NOBODY, TIME, .verdict = DNET_DENY, .reason = DNET_REASON_ICMP_UNRELATED, .direction = DNET_EGRESS,
 	    .container = "web", .src_port = 99, .dst_port = 0x0301, .ethertype = 0x0800, .proto = 1, .icmp_type = 3,

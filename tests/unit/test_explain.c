@@ -218,6 +218,53 @@ static void both_ends_are_judged_in_order(void **state)
 	json_decref(json);
 }
 
+/* A ban at web's interface, as the daemon would tell of it. @context: the enforced verdict, or the audited one. */
+static int judge_banned(void *context, const struct explain_packet *packet, const struct explain_end *end, enum dnet_direction direction,
+			struct explain_judgement *ret, struct error *error)
+{
+	static struct rule rule = { .name = (char *)"public", .text = (char *)"", .origin = { .file = (char *)"p.yaml", .line = 12 } };
+
+	(void)packet, (void)end, (void)direction, (void)error;
+	ret->reason = DNET_REASON_BANNED;
+	ret->verdict = *(const enum dnet_verdict *)context;
+	if (ret->verdict == DNET_DENY) {
+		strcpy(ret->block, "203.0.113.7 is banned there for another 9 min, because it exceeded conns 50 of rule \"public\" of policy web; "
+		       "`dnetbpf unblock 203.0.113.7` lifts it");
+		ret->blamed = (struct listed_rule){ .rule = &rule, .policy = "web" };
+	}
+	return 0;
+}
+
+static void a_ban_says_which_and_how_to_lift_it(void **state)
+{
+	static const struct { enum dnet_verdict verdict; const char *policy, *rule, *origin, *sentence; } table[] = {
+		{ DNET_DENY, "web", "public", "p.yaml:12",
+		  "web does not let it in: 203.0.113.7 is banned there for another 9 min, because it exceeded conns 50 of rule \"public\" of "
+		  "policy web; `dnetbpf unblock 203.0.113.7` lifts it" },
+		/* It ended between the question and the look. */
+		{ DNET_WOULD_DENY, "", "", "",
+		  "web does not let it in: the other side has exceeded a limit and is banned for a time; but the policy is in audit mode, so it is "
+		  "reported and passes" },
+	};
+
+	for (size_t i = 0; i < COUNT(table); i++) {
+		struct explain_world world = *((struct fixture *)*state)->world;
+		struct error error = {};
+		json_t *json;
+
+		world.judge = judge_banned;
+		world.context = (void *)&table[i].verdict;
+		assert_int_equal(explain_text(&world, "tcp 203.0.113.7:4444 -> web:443", &json, &error), 0);
+		assert_string_equal(text(json, "reason"), "banned");
+		assert_string_equal(text(json, "policy"), table[i].policy);
+		assert_string_equal(text(json, "rule"), table[i].rule);
+		assert_string_equal(text(json, "origin"), table[i].origin);
+		assert_string_equal(text(json, "sentence"), table[i].sentence);
+		assert_int_equal(json_array_size(json_object_get(json_array_get(json_object_get(json, "checks"), 0), "rules")), 0);
+		json_decref(json);
+	}
+}
+
 static void names_are_resolved_as_docker_would(void **state)
 {
 	static const struct { const char *packet, *src, *dst; size_t others; } table[] = {
@@ -365,6 +412,7 @@ int main(void)
 		cmocka_unit_test(verdicts_and_who_decides),
 		cmocka_unit_test(every_earlier_rule_says_what_it_lacks),
 		cmocka_unit_test(both_ends_are_judged_in_order),
+		cmocka_unit_test(a_ban_says_which_and_how_to_lift_it),
 		cmocka_unit_test(names_are_resolved_as_docker_would),
 		cmocka_unit_test(notes_say_what_docker_does),
 		cmocka_unit_test(what_cannot_be_asked_is_said),

@@ -131,6 +131,8 @@ static void test_invalid(void **state)
 		{ { { "dnetbpf.ingress", "allow from set:office, set:drop-list; deny from set:office, set:x, set:y" } },
 		  "label dnetbpf.ingress, column 61: there is no set \"x\": \"sets\" of the policy file does not have it" },
 		{ { { "dnetbpf.ingress", "allow from set:offic" } }, "label dnetbpf.ingress, column 12: there is no set \"offic\"" },
+		{ { { "dnetbpf.ingress", "allow 81/tcp from any; allow 80/tcp from any rate 5/m per src ban host 10m" } },
+		  "label dnetbpf.ingress, column 24: `ban host` reaches beyond this container, and is for the policy file alone" },
 		{ { { "dnetbpf.ingress", "allow from any;deny from host, geo:kp" } },
 		  "label dnetbpf.ingress, column 32: geo: rules are not enforced yet" },
 		{ { { "dnetbpf.ingress", "allow from any as 0123abcd" } }, "label dnetbpf.ingress, column 19: \"0123abcd\" looks like" },

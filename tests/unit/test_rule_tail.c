@@ -32,6 +32,10 @@ static char *describe(const struct rule *rule)
 			fprintf(out, "+%llu", (unsigned long long)limit->burst);
 		fprintf(out, " per=%s/%u/%u", pers[limit->per], limit->v4_len, limit->v6_len);
 	}
+	if (rule->no_limits)
+		fprintf(out, " none=%u", rule->no_limits);
+	if (rule->no_ban)
+		fprintf(out, " no-ban");
 	if (rule->ban_ns)
 		fprintf(out, " ban%s=%llus", rule->ban_host ? "-host" : "", (unsigned long long)rule->ban_ns / 1000000000);
 	if (rule->log)
@@ -69,10 +73,15 @@ static const struct {
 	  " rate=100/1s+200 per=src/32/64 conns=50 per=src/32/64 ban=600s", "public" },
 	{ "rate 1/s ban 1s", IN, " rate=1/1s per=rule/32/64 ban=1s", NULL },
 	{ "rate 1/s ban 30s", IN, " rate=1/1s per=rule/32/64 ban=30s", NULL },
-	{ "rate 1/s ban 2h", OUT, " rate=1/1s per=rule/32/64 ban=7200s", NULL },
+	{ "rate 1/s ban 2h", IN, " rate=1/1s per=rule/32/64 ban=7200s", NULL },
 	{ "rate 1/s ban host 7d", IN, " rate=1/1s per=rule/32/64 ban-host=604800s", NULL },
 	{ "rate 1/s ban 3650d", IN, " rate=1/1s per=rule/32/64 ban=315360000s", NULL },
 	{ "ban 10m rate 1/s", IN, " rate=1/1s per=rule/32/64 ban=600s", NULL },
+	/* no defaults */
+	{ "rate none", IN, " none=1", NULL },
+	{ "packets none conns none rate none log", OUT, " none=7 log", NULL },
+	{ "conns none rate 1/s ban none", IN, " rate=1/1s per=rule/32/64 none=2 no-ban", NULL },
+	{ "ban none", IN, " no-ban", NULL },
 	{ "log", IN, " log", NULL },
 	{ "as web log on network:n conns 1", IN, " on=n conns=1 per=rule/32/64 log", "web" },
 	{ "log as log", IN, " log", "log" },
@@ -145,8 +154,16 @@ static const struct {
 	{ "rate 5/s burst ^x", IN, "\"x\" is not a number" },
 	{ "rate 5/s burst ^1000001", IN, "at most 1000000" },
 	/* ban */
-	{ "^ban 10m", IN, "this rule has none: write one" },
-	{ "log ^ban 10m as x", IN, "this rule has none" },
+	{ "^ban 10m", IN, "there is none beside it: write one" },
+	{ "log ^ban 10m as x", IN, "there is none beside it" },
+	{ "rate none ^ban 10m", IN, "there is none beside it" },
+	{ "rate 1/s ^ban 2h", OUT, "in an egress rule the source is the container itself" },
+	{ "rate 1/s per dst ^ban host 2h", OUT, "in an egress rule the source is the container itself" },
+	{ "^ban none", OUT, "in an egress rule the source is the container itself" },
+	{ "rate 5/s ban host ^none", IN, "\"none\" is not a duration" },
+	{ "rate none ^rate 5/s", IN, "\"rate\" is given twice" },
+	{ "rate none ^per src", IN, "belongs behind a limit" },
+	{ "conns ^nothing", IN, "\"nothing\" is not a number" },
 	{ "rate 5/s ban^", IN, "ban does not say for how long" },
 	{ "rate 5/s ban host^", IN, "ban does not say for how long" },
 	{ "rate 5/s ban ^10", IN, "\"10\" is not a duration" },
@@ -228,6 +245,7 @@ static void test_deny_takes_no_limits(void **state)
 	check_bad("deny from any ", "^rate 5/s", IN, "a deny rule lets nothing through that rate could limit");
 	check_bad("deny from any ", "log ^conns 5", IN, "a deny rule lets nothing through that conns could limit");
 	check_bad("deny to any ", "^packets 5/s", OUT, "a deny rule lets nothing through that packets could limit");
+	check_bad("deny from any ", "^rate none", IN, "a deny rule lets nothing through that rate could limit");
 	check_bad("deny from any ", "^ban 5s", IN, "ban belongs to the limit of an allow rule");
 	assert_int_equal(rule_parse("deny from any on network:a log as x", IN, &origin, &rule, NULL), 0);
 	rule_clear(&rule);

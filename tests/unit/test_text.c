@@ -33,6 +33,25 @@ static void test_time(void **state)
 	assert_true(strcmp(buffer, later) <= 0 && strcmp("2024", buffer) < 0);
 }
 
+static void test_duration(void **state)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *expected;
+	} cases[] = {
+		{ 0, "0 s" }, { 59, "59 s" }, { 60, "1 min" }, { 61, "1 min 1 s" }, { 3599, "59 min 59 s" }, { 3600, "1 h" }, { 3659, "1 h" },
+		{ 7384, "2 h 3 min" }, { 86400, "1 d" }, { 86399, "23 h 59 min" }, { 90000, "1 d 1 h" }, { 315360000, "3650 d" },
+	};
+	char buffer[TEXT_DURATION_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_ptr_equal(text_duration(cases[i].seconds, buffer), buffer);
+		assert_string_equal(buffer, cases[i].expected);
+	}
+	assert_true(strlen(text_duration(UINT64_MAX, buffer)) < TEXT_DURATION_SIZE);
+}
+
 static void test_addresses(void **state)
 {
 	static const struct {
@@ -281,7 +300,7 @@ static void test_hash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_time), cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_membership),

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -55,6 +56,24 @@ bool addr_in_prefix(const struct dnet_addr *addr, const struct dnet_addr *prefix
 	addr_mask(&a, prefix_len);
 	addr_mask(&p, prefix_len);
 	return addr_equal(&a, &p);
+}
+
+const char *text_duration(uint64_t seconds, char *buffer)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	size_t i = 0;
+	int length;
+
+	while (i < 3 && seconds < units[i].seconds)
+		i++;
+	length = snprintf(buffer, TEXT_DURATION_SIZE, "%" PRIu64 " %s", seconds / units[i].seconds, units[i].name);
+	if (i < 3 && seconds % units[i].seconds / units[i + 1].seconds)
+		snprintf(buffer + length, TEXT_DURATION_SIZE - (size_t)length, " %" PRIu64 " %s",
+			 seconds % units[i].seconds / units[i + 1].seconds, units[i + 1].name);
+	return buffer;
 }
 
 const char *text_addr(const struct dnet_addr *addr, char *buffer)

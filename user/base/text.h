@@ -10,12 +10,15 @@
 #include <dnetbpf/address.h>
 
 #define TEXT_TIME_SIZE 40
+#define TEXT_DURATION_SIZE 40
 #define TEXT_ADDR_SIZE 48	/* "ffff:...:ffff" */
 #define TEXT_PREFIX_SIZE 52
 
 /* RFC 3339 with nanoseconds, UTC. @unix_ns: since 1970. Return @buffer (TEXT_TIME_SIZE bytes). */
 const char *text_time(uint64_t unix_ns, char *buffer);
 const char *text_time_now(char *buffer);
+/* The two largest units of a time, for a person: "9 min 30 s", "2 d 4 h". @buffer: TEXT_DURATION_SIZE. Returns @buffer. */
+const char *text_duration(uint64_t seconds, char *buffer);
 
 /* Print an address (IPv4 in dotted form). @buffer: TEXT_ADDR_SIZE. Returns @buffer. */
 const char *text_addr(const struct dnet_addr *addr, char *buffer);

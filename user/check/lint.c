@@ -3,6 +3,7 @@
 #include "check/lint.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "base/text.h"
 #include "base/word.h"
 #include "check/private.h"
+#include "compile/limits.h"
 
 void lint_warn(struct diagnostics *diagnostics, const char *name, const struct origin *origin, char *fix, const char *format, ...)
 {
@@ -256,19 +258,9 @@ static void check_later(const struct lint_list *list, struct diagnostics *diagno
 {
 	for (size_t i = 0; i < list->rules->count; i++) {
 		const struct rule *rule = &list->rules->rules[i];
-		const char *const parts[] = { rule->limit_count ? "its limits" : NULL, rule->ban_ns ? "its ban" : NULL,
-					      rule->log ? "its log" : NULL };
-		unsigned int left = (rule->limit_count > 0) + (rule->ban_ns > 0) + rule->log;
-		bool many = rule->limit_count || left > 1;
-		char what[64] = "";
-
-		for (size_t j = 0; j < 3; j++)
-			if (parts[j])
-				snprintf(what + strlen(what), sizeof(what) - strlen(what), "%s%s", parts[j],
-					 --left == 1 ? " and " : left ? ", " : "");
-		if (*what)
-			lint_warn(diagnostics, LINT_LATER, &rule->origin, NULL, "%s %s not enforced yet by this version: the rule works as if %s "
-				  "were not there", what, many ? "are" : "is", many ? "they" : "it");
+		if (rule->log)
+			lint_warn(diagnostics, LINT_LATER, &rule->origin, NULL,
+				  "its log is not enforced yet by this version: the rule works as if it were not there");
 		/* The reader of labels has refused it. */
 		for (size_t j = 0; j < rule->peer_count && !list->label; j++)
 			if (rule->peers[j].kind == PEER_COUNTRY) {
@@ -279,11 +271,61 @@ static void check_later(const struct lint_list *list, struct diagnostics *diagno
 	}
 }
 
+/* --- bans */
+
+static bool allows_tcp(const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->match_count; i++)
+		if (rule->matches[i].first <= DNET_SELECTOR(IPPROTO_TCP, UINT16_MAX) && DNET_SELECTOR(IPPROTO_TCP, 0) <= rule->matches[i].last)
+			return true;
+	return false;
+}
+
+/* @of: a rule, or the limits of a policy; what these gave a rule is said where they stand. */
+static void check_shared_ban(const struct rule *of, struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; of->ban_ns && i < of->limit_count; i++) {
+		const struct limit *limit = &of->limits[i];
+		char text[LIMIT_TEXT_SIZE];
+
+		if (limit->per != LIMIT_PER_RULE || (limit->source != LIMIT_OF_RULE && of->ban_source != LIMIT_OF_RULE))
+			continue;
+		lint_warn(diagnostics, LINT_BAN, &of->origin, NULL, "all sources share \"%s\", so whoever comes when others have used it up is "
+			  "banned: write \"per src\" behind it, or leave the ban out", limit_text(limit, text));
+		return;
+	}
+}
+
+static void check_ban(const struct rule *rule, struct diagnostics *diagnostics)
+{
+	if (rule->ban_ns && rule->ban_source == LIMIT_OF_RULE && !allows_tcp(rule))
+		lint_warn(diagnostics, LINT_BAN, &rule->origin, NULL, "this ban will seldom have effect: without TCP anybody can write any source "
+			  "address, and a source is banned only after a TCP handshake with the container; leave the ban out");
+	check_shared_ban(rule, diagnostics);
+}
+
+/* `limits:` of a policy, or of the host. */
+static void check_limits(const struct policy *policy, bool host, struct diagnostics *diagnostics)
+{
+	for (int direction = 0; direction < DNET_DIRECTIONS; direction++) {
+		const struct rule *limits = &policy->limits[direction];
+
+		if (!limits->origin.line)
+			continue;
+		check_shared_ban(limits, diagnostics);
+		if (!host && !allows_something(&policy->direction[direction]))
+			lint_warn(diagnostics, LINT_NO_EFFECT, &limits->origin, NULL, "the policy %s allows nothing in %s rules: these limits hold for "
+				  "none; leave them out", policy->name, direction == DNET_INGRESS ? "ingress" : "egress");
+	}
+}
+
 static void check_alone(const struct lint_list *list, struct diagnostics *diagnostics)
 {
 	check_ipv6(list, diagnostics);
 	for (size_t i = 0; i < list->rules->count; i++)
 		check_all_ports(list, i, diagnostics);
+	for (size_t i = 0; i < list->rules->count; i++)
+		check_ban(&list->rules->rules[i], diagnostics);
 	check_later(list, diagnostics);
 }
 
@@ -381,6 +423,7 @@ void lint_policies(const struct policy_set *set, uint64_t now_unix_ns, struct di
 		if (!policy->direction[DNET_INGRESS].present && !policy->direction[DNET_EGRESS].present && !policy->labels_add)
 			lint_warn(diagnostics, LINT_NO_EFFECT, &policy->origin, strdup("ingress: []"), "the policy %s has neither ingress nor egress: "
 				  "it governs nothing; write the one that is meant, with [] if all of it is to be denied", policy->name);
+		check_limits(policy, false, diagnostics);
 		for (int direction = 0; direction < DNET_DIRECTIONS; direction++) {
 			struct lint_list list = lint_list_of(policy, (enum dnet_direction)direction, false, name, sizeof(name));
 
@@ -390,6 +433,7 @@ void lint_policies(const struct policy_set *set, uint64_t now_unix_ns, struct di
 			check_alone(&list, diagnostics);
 		}
 	}
+	check_limits(&set->host, true, diagnostics);
 	for (int direction = 0; direction < DNET_DIRECTIONS; direction++)
 		lint_rules(&(struct lint_list){ .rules = &set->host.direction[direction], .direction = (enum dnet_direction)direction,
 						.whose = "the host layer" }, diagnostics);

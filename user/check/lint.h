@@ -21,7 +21,8 @@
 #define LINT_DENIES	"only-denies"		/* a direction in which nothing is allowed */
 #define LINT_IPV6	"ipv6-forgotten"
 #define LINT_ALL_PORTS	"all-ports"		/* "53/tcp, udp" */
-#define LINT_LATER	"not-enforced-yet"	/* limits, bans, log */
+#define LINT_LATER	"not-enforced-yet"	/* log */
+#define LINT_BAN	"doubtful-ban"		/* it can seldom come about, or hits others than who exceeded the limit */
 #define LINT_EXPIRED	"expired"		/* `until` is over */
 #define LINT_NOTHING	"matches-nothing"	/* a name that nobody has now */
 #define LINT_HOST_PORT	"host-port"		/* the published port where the container's own is meant */

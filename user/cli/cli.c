@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/suggest.h"
+#include "geo/geo.h"
 
 static const char *const log_choices[] = { "text", "json", NULL };
 static const char *const attach_choices[] = {
@@ -41,7 +42,7 @@ const struct cli_option cli_options[OPTION_COUNT] = {
 	[OPTION_JSON] = { "json", 0, CLI_FLAG, AT(json), NULL, NULL, NULL, "write JSON" },
 	[OPTION_FOLLOW] = { "follow", 'f', CLI_FLAG, AT(follow), NULL, NULL, NULL, "wait for new events and print them as they come" },
 	[OPTION_NUMBER] = { "number", 'n', CLI_NUMBER, AT(number), "N", NULL, NULL, "only the newest N of the daemon's history" },
-	[OPTION_CONTAINER] = { "container", 0, CLI_TEXT, AT(container), "GLOB", NULL, NULL, "only events of these containers" },
+	[OPTION_CONTAINER] = { "container", 0, CLI_TEXT, AT(container), "GLOB", NULL, NULL, "only what concerns these containers" },
 	[OPTION_VERDICT] = { "verdict", 0, CLI_WORD, AT(verdict), "VERDICT", NULL, verdict_choices, "only this verdict" },
 	[OPTION_REASON] = { "reason", 0, CLI_TEXT, AT(reason), "REASON", NULL, NULL, "only this reason, e.g. default_denied" },
 	[OPTION_OFFLINE] = { "offline", 0, CLI_TEXT, AT(offline), "FILE", NULL, NULL,
@@ -50,6 +51,9 @@ const struct cli_option cli_options[OPTION_COUNT] = {
 		"take it back after TIME (60s, 5m) unless `dnetbpf policy confirm` came" },
 	[OPTION_FOR] = { "for", 0, CLI_TEXT, AT(duration), "TIME", NULL, NULL, "only for so long (30s, 10m, 2h, 7d)" },
 	[OPTION_REMOVE] = { "remove", 0, CLI_FLAG, AT(remove), NULL, NULL, NULL, "take the rule away again" },
+	[OPTION_ALL] = { "all", 0, CLI_FLAG, AT(all), NULL, NULL, NULL, "lift every ban" },
+	[OPTION_DATABASE] = { "database", 0, CLI_TEXT, AT(database), "FILE", GEO_DEFAULT_DATABASE, NULL,
+		"country database: range files as tor has them, or an .mmdb" },
 	[OPTION_HELP] = { "help", 'h', CLI_FLAG, AT(help), NULL, NULL, NULL, "show this help" },
 };
 
@@ -102,6 +106,19 @@ const struct cli_command cli_commands[] = {
 	  command_events },
 	{ "flows", "list the connections that are known", NULL, 0, 0, NULL,
 	  OPTIONS(OPTION_CONTAINER, OPTION_NUMBER, OPTION_JSON, OPTION_CONTROL), command_flows },
+	{ "blocks", "list who is banned, where, for how long and why", "[ADDR|CIDR]", 0, 1,
+	  "With ADDR or CIDR: only what has an address in common with it. The newest come first.",
+	  OPTIONS(OPTION_CONTAINER, OPTION_JSON, OPTION_CONTROL), command_blocks },
+	{ "unblock", "lift bans", "ADDR|CIDR...", 0, CLI_MAX_ARGUMENTS,
+	  "Lifts every ban that has an address in common with ADDR or CIDR: what covers it as well as what lies in it. With\n"
+	  "--container only bans at these containers, not those that hold everywhere. What the source has used up of its limits\n"
+	  "stays used up. Exit code 1: one of them is not banned; the others were lifted all the same.",
+	  OPTIONS(OPTION_ALL, OPTION_CONTAINER, OPTION_JSON, OPTION_CONTROL), command_unblock },
+	{ "geo lookup", "say which country addresses are in", "ADDR...|-", 1, CLI_MAX_ARGUMENTS,
+	  "One line \"ADDR CC\" for each address, \"??\" when it is unknown; with - addresses are read from standard input, one a line.\n"
+	  "--json: one object a line. Needs neither root nor a daemon. Exit code 1 or 2: something was no address; the others are\n"
+	  "answered all the same.",
+	  OPTIONS(OPTION_DATABASE, OPTION_JSON), command_geo_lookup },
 	{ "status", "show how the daemon is doing", NULL, 0, 0, NULL, OPTIONS(OPTION_JSON, OPTION_CONTROL), command_status },
 	{ "doctor", "say what this machine has or lacks, and what to do", NULL, 0, 0,
 	  "Exit code 0: no problem; 1: a problem; 3: the kernel is too old.",
@@ -153,10 +170,11 @@ static int unknown_command(const char *group, const char *name, struct error *er
 	if (!group) {
 		names[count++] = "help";
 		names[count++] = "policy";
+		names[count++] = "geo";
 	}
 	names[count] = NULL;
 	if (!name) {
-		error_set(error, -EINVAL, "say what to do with the %s: ", group);
+		error_set(error, -EINVAL, "say which %s command: ", group);
 		for (size_t i = 0; i < count; i++)
 			snprintf(error->text + strlen(error->text), sizeof(error->text) - strlen(error->text), "%s%s %s",
 				 !i ? "" : i + 1 < count ? ", " : " or ", group, names[i]);

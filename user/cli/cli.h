@@ -17,7 +17,7 @@ enum cli_exit { CLI_OK = 0, CLI_FAILURE = 1, CLI_USAGE = 2, CLI_UNSUPPORTED = 3 
 enum cli_option_id {
 	OPTION_CONFIG, OPTION_INVENTORY, OPTION_DOCKER, OPTION_METRICS, OPTION_CONTROL, OPTION_PIN, OPTION_LOG, OPTION_AUDIT,
 	OPTION_ONCE, OPTION_ATTACH, OPTION_JSON, OPTION_FOLLOW, OPTION_NUMBER, OPTION_CONTAINER, OPTION_VERDICT, OPTION_REASON,
-	OPTION_OFFLINE, OPTION_CONFIRM, OPTION_FOR, OPTION_REMOVE, OPTION_HELP, OPTION_COUNT,
+	OPTION_OFFLINE, OPTION_CONFIRM, OPTION_FOR, OPTION_REMOVE, OPTION_ALL, OPTION_DATABASE, OPTION_HELP, OPTION_COUNT,
 };
 
 #define CLI_MAX_ARGUMENTS 32	/* words; a rule may be written without quotes */
@@ -28,8 +28,8 @@ struct cli_values {
 	const char *container, *verdict, *reason;
 	int log, attach;		/* indexes of the choices in the table */
 	unsigned int number;
-	const char *offline, *confirm, *duration;
-	bool audit, once, json, follow, remove, help;
+	const char *offline, *confirm, *duration, *database;
+	bool audit, once, json, follow, remove, all, help;
 	const char *arguments[CLI_MAX_ARGUMENTS];	/* what is no option, in order */
 	unsigned int argument_count;
 	uint32_t given;			/* bit 1 << enum cli_option_id: it was written, not only the default */
@@ -119,6 +119,9 @@ int command_policy_confirm(const struct cli_values *values);
 int command_allow(const struct cli_values *values);
 int command_deny(const struct cli_values *values);
 int command_flows(const struct cli_values *values);
+int command_blocks(const struct cli_values *values);
+int command_unblock(const struct cli_values *values);
+int command_geo_lookup(const struct cli_values *values);
 int command_init(const struct cli_values *values);
 
 #endif

@@ -32,13 +32,34 @@ static void print_text(const char *text)
 static int add_rule(struct table *table, const char *direction, const char *layer, const json_t *rule)
 {
 	const char *until = cli_text(rule, "until");
-	char hits[24], policy[320];
+	json_int_t exceeded = cli_number(rule, "exceeded");
+	char hits[64], policy[320];
+	size_t length;
 
-	snprintf(hits, sizeof(hits), "%" JSON_INTEGER_FORMAT, cli_number(rule, "hits"));
+	length = (size_t)snprintf(hits, sizeof(hits), "%" JSON_INTEGER_FORMAT, cli_number(rule, "hits"));
+	if (exceeded)
+		snprintf(hits + length, sizeof(hits) - length, ", %" JSON_INTEGER_FORMAT " over its limits", exceeded);
 	/* To the second. */
 	snprintf(policy, sizeof(policy), "%s%s%.19s%s", cli_text(rule, "policy"), *until ? " until " : "", until, *until ? "Z" : "");
 	return table_row(table, (const char *const[COLUMNS]){ direction, layer, cli_text(rule, "text"), cli_text(rule, "rule"), policy,
 			 cli_text(rule, "origin"), hits });
+}
+
+/* Limits that stand in no rule, below one that has them. */
+static int add_defaults(struct table *table, const json_t *rule)
+{
+	json_t *limit;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(rule, "defaults"), i, limit) {
+		char text[128], from[160];
+
+		snprintf(text, sizeof(text), "  + %s", cli_text(limit, "text"));
+		snprintf(from, sizeof(from), "from %s", cli_text(limit, "from"));
+		r = r < 0 ? r : table_row(table, (const char *const[COLUMNS]){ "", "", text, "", "", from, "" });
+	}
+	return r;
 }
 
 static int add_note(struct table *table, const char *direction, const char *layer, const char *text)
@@ -61,6 +82,7 @@ static int add_direction(struct table *table, const char *name, const json_t *di
 
 		json_array_foreach(json_object_get(layer, "rules"), j, rule) {
 			r = r < 0 ? r : add_rule(table, name, shown, rule);
+			r = r < 0 ? r : add_defaults(table, rule);
 			name = shown = "";
 		}
 		if (strcmp(cli_text(layer, "ends"), "pass") != 0) {

@@ -9,7 +9,7 @@
 #include "cli/table.h"
 #include "control/client.h"
 
-static const char *const titles[] = { "CONTAINER", "NETWORK", "INTERFACE", "STATE", "POLICY", ">PASSED", ">DENIED" };
+static const char *const titles[] = { "CONTAINER", "NETWORK", "INTERFACE", "STATE", "POLICY", ">PASSED", ">DENIED", ">LIMITED", ">BANNED" };
 #define COLUMNS (sizeof(titles) / sizeof(titles[0]))
 
 static void tablep(struct table **table)
@@ -37,15 +37,17 @@ static char *join(const json_t *names)
 static int add_endpoint(struct table *table, const json_t *endpoint)
 {
 	_cleanup_free_ char *policies = join(json_object_get(endpoint, "policies"));
-	char passed[24], denied[24];
+	char passed[24], denied[24], limited[24], banned[24];
 
 	if (!policies)
 		return -ENOMEM;
 	snprintf(passed, sizeof(passed), "%" JSON_INTEGER_FORMAT, cli_number(endpoint, "packets_passed"));
 	snprintf(denied, sizeof(denied), "%" JSON_INTEGER_FORMAT, cli_number(endpoint, "packets_denied"));
+	snprintf(limited, sizeof(limited), "%" JSON_INTEGER_FORMAT, cli_number(endpoint, "packets_limited"));
+	snprintf(banned, sizeof(banned), "%" JSON_INTEGER_FORMAT, cli_number(endpoint, "blocks"));
 	return table_row(table, (const char *const[COLUMNS]){
 		cli_text(endpoint, "container"), cli_text(endpoint, "network"), cli_text(endpoint, "interface"),
-		cli_text(endpoint, "state"), policies, passed, denied });
+		cli_text(endpoint, "state"), policies, passed, denied, limited, banned });
 }
 
 /* Containers and interfaces alike, one sentence each. */
@@ -70,6 +72,17 @@ static void print_not_enforced(const json_t *list, const char *key, bool *begun)
 	}
 }
 
+static void print_pressure(const json_t *sentences)
+{
+	json_t *sentence;
+	size_t i;
+
+	if (json_array_size(sentences))
+		printf("\nPressure:\n");
+	json_array_foreach(sentences, i, sentence)
+		printf("  %s\n", json_string_value(sentence) ? json_string_value(sentence) : "?");
+}
+
 static int print(const json_t *body)
 {
 	_cleanup_(tablep) struct table *table = NULL;
@@ -87,6 +100,9 @@ static int print(const json_t *body)
 		table_print(table, stdout, cli_width());
 	else
 		printf("There are no container interfaces.\n");
+	if (cli_number(body, "blocks_everywhere"))
+		printf("\n%" JSON_INTEGER_FORMAT " more banned everywhere: `dnetbpf blocks` lists them.\n", cli_number(body, "blocks_everywhere"));
+	print_pressure(json_object_get(body, "pressure"));
 	print_not_enforced(endpoints, "not_enforced", &begun);
 	print_not_enforced(json_object_get(body, "unprotected"), "why", &begun);
 	return 0;

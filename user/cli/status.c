@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/printable.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "control/client.h"
 
@@ -17,29 +18,14 @@ static void print_text(const char *text)
 	fputs(printable_copy(text, buffer, sizeof(buffer)), stdout);
 }
 
-static void print_duration(json_int_t seconds)
-{
-	static const struct {
-		json_int_t seconds;
-		const char *name;
-	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-	size_t i = 0;
-
-	while (i < 3 && seconds < units[i].seconds)
-		i++;
-	printf(NUMBER " %s", seconds / units[i].seconds, units[i].name);
-	if (i < 3 && seconds % units[i].seconds / units[i + 1].seconds)
-		printf(" " NUMBER " %s", seconds % units[i].seconds / units[i + 1].seconds, units[i + 1].name);
-}
-
 static void print_daemon(const json_t *body)
 {
+	char duration[TEXT_DURATION_SIZE];
+
 	printf(LABEL "dnetbpf ", "Daemon");
 	print_text(cli_text(body, "version"));
 	printf(", process " NUMBER ", running for ", cli_number(body, "pid"));
-	print_duration(json_integer_value(json_object_get(body, "uptime_seconds")) ? cli_number(body, "uptime_seconds") :
-		       (json_int_t)json_real_value(json_object_get(body, "uptime_seconds")));
-	putchar('\n');
+	printf("%s\n", text_duration((uint64_t)json_number_value(json_object_get(body, "uptime_seconds")), duration));
 }
 
 static void print_inventory(const json_t *inventory)
@@ -112,7 +98,7 @@ static void print_endpoints(const json_t *endpoints)
 static void print_status(const json_t *body)
 {
 	const json_t *flows = json_object_get(body, "flows"), *events = json_object_get(body, "events"),
-		     *problems = json_object_get(body, "problems");
+		     *limits = json_object_get(body, "limits"), *blocks = json_object_get(body, "blocks"), *problems = json_object_get(body, "problems");
 	json_t *problem;
 	size_t i;
 
@@ -122,6 +108,15 @@ static void print_status(const json_t *body)
 	printf("\n");
 	print_endpoints(json_object_get(body, "endpoints"));
 	printf(LABEL NUMBER " of at most " NUMBER "\n", "Connections", cli_number(flows, "entries"), cli_number(flows, "capacity"));
+	printf(LABEL NUMBER " of at most " NUMBER " allowances in use", "Limits", cli_number(limits, "buckets"),
+	       cli_number(limits, "capacity"));
+	if (cli_number(limits, "evictions"))
+		printf(", " NUMBER " given up for others", cli_number(limits, "evictions"));
+	printf("\n" LABEL NUMBER " of at most " NUMBER " in force, " NUMBER " bans so far", "Blocks", cli_number(blocks, "entries"),
+	       cli_number(blocks, "capacity"), cli_number(blocks, "bans"));
+	if (cli_number(blocks, "refused"))
+		printf(", " NUMBER " more found no room", cli_number(blocks, "refused"));
+	putchar('\n');
 	printf(LABEL NUMBER " reported, " NUMBER " suppressed by the budget, " NUMBER " lost\n", "Events", cli_number(events, "sent"),
 	       cli_number(events, "suppressed"), cli_number(events, "lost"));
 	printf(LABEL NUMBER " packets denied before their container was identified\n", "Pending", cli_number(body, "pending_denied"));

@@ -41,6 +41,7 @@ void arena_clear(struct arena *arena)
 	free(arena->bounds);
 	free(arena->rows);
 	free(arena->rules);
+	free(arena->limits);
 	free(arena->prefixes);
 	free(arena->row_index);
 	free(arena->row_lengths);
@@ -101,6 +102,7 @@ void arena_rewind(struct arena *arena, const struct arena *before)
 
 	arena->bound_count = before->bound_count;
 	arena->prefix_count = before->prefix_count;
+	arena->limit_count = before->limit_count;
 	/* Without memory for the index the rows stay, without an owner, which does no harm. */
 	if (arena->row_words > words && index_rebuild(arena, arena->row_index_size, words) == 0)
 		arena->row_words = words;

@@ -18,19 +18,22 @@ struct arena {
 	size_t row_words, row_room;
 	struct dnet_rule *rules;
 	size_t rule_count, rule_room;
+	struct dnet_limit *limits;	/* entry 0 is unused */
+	size_t limit_count, limit_room;
 	struct compiled_prefix *prefixes;
 	size_t prefix_count, prefix_room;
 	uint32_t *row_index;	/* open-addressing table of row starts, for interning */
 	uint8_t *row_lengths;
 	size_t row_index_size, row_index_used;
 	compile_counter counter;
+	compile_limit limit;
 	void *context;
 };
 
 void arena_clear(struct arena *arena);
 /* The row with these @words words, made when there is none. -ENOSPC, -ENOMEM. */
 int arena_row(struct arena *arena, const uint64_t *row, uint32_t words, uint32_t *ret_row, struct error *error);
-/* Forget rows, bounds and prefixes that were added since the counts of @before, for a ruleset that did not come to be. */
+/* Forget rows, bounds, limits and prefixes that were added since the counts of @before, for a ruleset that did not come to be. */
 void arena_rewind(struct arena *arena, const struct arena *before);
 /* -ENOSPC: "the policies need more than BOUND WHAT". */
 int arena_full(struct error *error, const char *what, size_t bound);

@@ -25,9 +25,10 @@ int compiler_new(const struct compile_input *input, struct compiler **ret, struc
 	compiler->sets = input->sets;
 	compiler->arena.index = input->arena;
 	compiler->arena.counter = input->counter;
+	compiler->arena.limit = input->limit;
 	compiler->arena.context = input->context;
 	compiler->resolved = 1;
-	r = layering_begin(&compiler->layering, input->policies, input->sets, input->audit, input->now_unix_ns, error);
+	r = layering_begin(&compiler->layering, input, error);
 	if (r < 0) {
 		compiler_free(compiler);
 		return r;
@@ -95,10 +96,10 @@ static int verdict_copy(const struct compile_verdict *verdict, struct compile_ve
 
 /* --- rulesets */
 
-static bool same_ruleset(const struct ruleset *ruleset, const struct listing *listing, const struct compile_endpoint *endpoint,
-			 const char *project)
+static bool same_ruleset(const struct ruleset *ruleset, const struct listing *listing, enum dnet_layer layer,
+			 const struct compile_endpoint *endpoint, const char *project)
 {
-	if (ruleset->count != listing->count || ruleset->of_labels != listing->of_labels ||
+	if (ruleset->count != listing->count || ruleset->of_labels != listing->of_labels || ruleset->layer != layer ||
 	    (ruleset->project ? !project || strcmp(ruleset->project, project) != 0 : project != NULL))
 		return false;
 	if (listing->needs_resolvers &&
@@ -139,8 +140,8 @@ static int source_fill(struct ruleset *source, struct listing *listing, const st
 }
 
 /* The ruleset of a list: one that has the same content and means the same, or a new one. */
-static int intern(struct compiler *compiler, struct listing *listing, const struct compile_endpoint *endpoint, uint32_t *ret,
-		  struct error *error)
+static int intern(struct compiler *compiler, struct listing *listing, enum dnet_layer layer, const struct compile_endpoint *endpoint,
+		  uint32_t *ret, struct error *error)
 {
 	_cleanup_(ruleset_clear) struct ruleset source = {};
 	const char *project = listing->needs_project ? endpoint->container->project : NULL;
@@ -149,13 +150,14 @@ static int intern(struct compiler *compiler, struct listing *listing, const stru
 	int r;
 
 	while (anchors_next(&compiler->by_content, hash, &position, &local)) {
-		if (same_ruleset(&compiler->arena.sources[local], listing, endpoint, project)) {
+		if (same_ruleset(&compiler->arena.sources[local], listing, layer, endpoint, project)) {
 			*ret = local;
 			return 0;
 		}
 	}
 	if (source_fill(&source, listing, endpoint, project) < 0)
 		return no_memory(error);
+	source.layer = layer;
 	r = arena_add_ruleset(&compiler->arena, &source, &local, error);
 	if (r < 0)
 		return r;
@@ -169,6 +171,7 @@ static int intern(struct compiler *compiler, struct listing *listing, const stru
 static int invalidate(const struct compiler *compiler, struct compile_verdict *verdict, const char *problem)
 {
 	verdict->invalid = verdict->selected = verdict->tracked = true;
+	verdict->bans = false;
 	/* Its own mode may be what cannot be read. */
 	verdict->audit = compiler->layering.audit;
 	memset(verdict->ruleset, 0, sizeof(verdict->ruleset));
@@ -198,11 +201,12 @@ static int compile_one(struct compiler *compiler, const struct compile_endpoint 
 
 			if (!listing->present)
 				continue;
-			r = intern(compiler, listing, endpoint, &verdict->ruleset[direction][layer], &problem);
+			r = intern(compiler, listing, layer, endpoint, &verdict->ruleset[direction][layer], &problem);
 			if (r == -E2BIG && of_labels)
 				return invalidate(compiler, verdict, problem.text) < 0 ? no_memory(error) : 0;
 			if (r < 0)
 				return error_set(error, r == -E2BIG ? -ENOSPC : r, "container %s: %s", endpoint->container->name, problem.text);
+			verdict->bans = verdict->bans || compiler->arena.sources[verdict->ruleset[direction][layer]].bans;
 		}
 	return 0;
 }
@@ -360,6 +364,8 @@ static int resolve_peers(struct run *run, const struct compile_interface *interf
 	if (r == 0 && more_rulesets)
 		r = peers_add_classes(&compiler->peers, &compiler->arena, compiler->layering.policies, compiler->sets, compiler->resolved,
 				      error);
+	if (r == 0 && more_rulesets)
+		r = peers_add_countries(&compiler->peers, &compiler->arena, compiler->resolved, error);
 	return r;
 }
 
@@ -500,6 +506,7 @@ void compiler_tables(const struct compiler *compiler, struct compiled_tables *re
 		.bounds = arena->bounds, .bound_count = arena->bound_count,
 		.rows = arena->rows, .row_words = arena->row_words,
 		.rules = arena->rules, .rule_count = arena->rule_count,
+		.limits = arena->limits, .limit_count = arena->limit_count,
 		.prefixes = arena->prefixes, .prefix_count = arena->prefix_count,
 		.peers = compiler->peers.rows, .peer_count = compiler->peers.row_count,
 	};
@@ -521,11 +528,11 @@ void compiler_memory(const struct compiler *compiler, size_t *ret_kernel, size_t
 		words += set_classes_words(compiler->sets, (enum dnet_set_family)family, &unused);
 	kernel = arena->ruleset_count * sizeof(*arena->rulesets) + arena->bound_count * sizeof(*arena->bounds) +
 		 arena->row_words * sizeof(*arena->rows) + arena->rule_count * sizeof(*arena->rules) +
-		 arena->prefix_count * LPM_ENTRY_BYTES + peers->row_count * HASH_ENTRY_BYTES + words * sizeof(uint64_t);
+		 arena->limit_count * sizeof(*arena->limits) + arena->prefix_count * LPM_ENTRY_BYTES + peers->row_count * HASH_ENTRY_BYTES + words * sizeof(uint64_t);
 	user = sizeof(*compiler) + arena->ruleset_room * sizeof(*arena->rulesets) + arena->source_room * sizeof(*arena->sources) +
 	       arena->bound_room * sizeof(*arena->bounds) + arena->row_room * sizeof(*arena->rows) +
 	       arena->row_index_size * (sizeof(*arena->row_index) + sizeof(*arena->row_lengths)) +
-	       arena->rule_room * sizeof(*arena->rules) + arena->prefix_room * sizeof(*arena->prefixes) +
+	       arena->rule_room * sizeof(*arena->rules) + arena->limit_room * sizeof(*arena->limits) + arena->prefix_room * sizeof(*arena->prefixes) +
 	       peers->pattern_room * sizeof(*peers->patterns) + peers->row_count * sizeof(*peers->rows) +
 	       peers->fresh_room * sizeof(*peers->fresh) + words * sizeof(uint64_t);
 	for (size_t i = 0; i < arena->ruleset_count; i++)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <dnetbpf/limit.h>
 #include <dnetbpf/policy.h>
 
 #include "base/error.h"
@@ -49,6 +50,7 @@ struct compile_verdict {
 	bool selected;	/* file or labels govern a direction */
 	bool tracked;	/* a direction has rules, defaults.unselected included */
 	bool audit;
+	bool bans;	/* a limit of its rules bans who exceeds it */
 	bool invalid;	/* labels that cannot be read or enforced: everything is denied */
 	char *problem;	/* when invalid: the sentence; owned */
 	char *policies;	/* names, joined by ","; owned; "" for none */
@@ -56,6 +58,10 @@ struct compile_verdict {
 
 /* Which counter a rule has, by its policy's and its own name; DNET_NO_RULE when there is none left. Stable. */
 typedef uint32_t (*compile_counter)(void *context, const char *policy, const struct rule *rule);
+
+/* The id of a limit, by its policy's and rule's names, its kind and its numbers: a limit that is as it was keeps its buckets. 0: no ids
+ * are left. */
+typedef uint32_t (*compile_limit)(void *context, const char *policy, const struct rule *rule, const struct limit *limit);
 
 struct compiled_peer {
 	uint32_t ruleset;	/* local id */
@@ -78,9 +84,11 @@ struct compile_input {
 	uint32_t arena;		/* below DNET_ARENAS */
 	const struct policy_set *policies;
 	const struct set_classes *sets;	/* NULL: the policies name no sets */
+	bool has_countries;	/* a database of countries is in the kernel: policies may name them */
 	bool audit;		/* treat every policy as `mode: audit` */
 	uint64_t now_unix_ns;	/* policies whose `until` is not later are left out */
 	compile_counter counter;
+	compile_limit limit;
 	void *context;
 };
 /* -EOPNOTSUPP, with the place: a policy has what cannot be enforced. */
@@ -114,6 +122,8 @@ struct compiled_tables {
 	size_t row_words;
 	const struct dnet_rule *rules;
 	size_t rule_count;
+	const struct dnet_limit *limits;	/* entry 0 is unused */
+	size_t limit_count;
 	const struct compiled_prefix *prefixes;	/* append-only as well */
 	size_t prefix_count;
 	const struct compiled_peer *peers;	/* of the last run, sorted by (ruleset, kind, id) */

@@ -57,7 +57,7 @@ static enum dnet_reason decide_layer(const struct compiler *compiler, uint32_t l
 				     uint32_t *ret_rule)
 {
 	const struct dnet_ruleset *ruleset = &compiler->arena.rulesets[local];
-	uint32_t flags = ruleset->flags, rows[6] = { ruleset->class_row[question->peer_class & (DNET_PEER_CLASSES - 1)] };
+	uint32_t flags = ruleset->flags, rows[7] = { ruleset->class_row[question->peer_class & (DNET_PEER_CLASSES - 1)] };
 	const uint64_t *matches;
 
 	if (!local || local >= compiler->arena.ruleset_count || !ruleset->words)
@@ -73,6 +73,8 @@ static enum dnet_reason decide_layer(const struct compiler *compiler, uint32_t l
 		rows[4] = prefix_row(compiler, local, &question->peer);
 	if (flags & DNET_RULESET_HAS_SETS && compiler->sets)
 		rows[5] = peer_row(compiler, local, DNET_PEER_KIND_SET_CLASS, set_classes_find(compiler->sets, &question->peer));
+	if (flags & DNET_RULESET_HAS_COUNTRIES && question->peer_country)
+		rows[6] = peer_row(compiler, local, DNET_PEER_KIND_COUNTRY, question->peer_country);
 	for (uint32_t word = 0; word < ruleset->words; word++) {
 		uint64_t peers = 0;
 
@@ -284,7 +286,7 @@ static bool peer_matches(const struct peer *peer, const struct compile_endpoint 
 	case PEER_INTERFACE:
 		return question->peer_ifindex && question->peer_interface && strcmp(peer->name, question->peer_interface) == 0;
 	case PEER_COUNTRY:
-		return false;	/* not enforced: policies with it are refused */
+		return question->peer_country == dnet_country(peer->name);
 	}
 	return false;
 }
@@ -425,7 +427,11 @@ static void peer_lacks(struct words *words, const struct peer *peer, const struc
 		add(words, " is not in set:%s", peer->name);
 		break;
 	default:
-		add(words, "geo:%s is not enforced yet", peer->name);
+		add_address(words, question);
+		if (question->peer_country)
+			add(words, " is in country %c%c, not %s", (int)(question->peer_country >> 8), (int)(question->peer_country & 0xff), peer->name);
+		else
+			add(words, " is in no country that the database knows, not in %s", peer->name);
 		break;
 	}
 }

@@ -16,6 +16,7 @@ struct explain_question {
 	const struct compile_endpoint *peer_named;	/* the same endpoint, for sentences; NULL: none */
 	uint32_t peer_ifindex;		/* that the packet came in by, 0: by none that `iface:` could name */
 	const char *peer_interface;	/* its name, or NULL */
+	uint32_t peer_country;		/* dnet_country(), 0: unknown */
 	bool group;			/* addressed to a multicast or broadcast address */
 };
 

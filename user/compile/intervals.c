@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include "compile/intervals.h"
 
-#include <endian.h>
-#include <string.h>
-
 #include "compile/ruleset.h"
 
 #define LAST_ADDRESS (~(addr_number)0)
-
-addr_number address_number(const struct dnet_addr *addr)
-{
-	uint64_t halves[2];
-
-	memcpy(halves, addr->byte, sizeof(halves));
-	return (addr_number)be64toh(halves[0]) << 64 | be64toh(halves[1]);
-}
 
 static addr_number last_number(const struct prefix *prefix)
 {

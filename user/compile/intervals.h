@@ -3,13 +3,9 @@
 #ifndef DNETBPF_COMPILE_INTERVALS_H
 #define DNETBPF_COMPILE_INTERVALS_H
 
-#include <dnetbpf/set.h>
-
+#include "compile/range_table.h"
 #include "model/policy.h"
 
-typedef unsigned __int128 addr_number;	/* an address in host byte order */
-
-addr_number address_number(const struct dnet_addr *addr);
 enum dnet_set_family prefix_family(const struct prefix *prefix);
 
 /* Where a walk over the boundaries is: each interval's first address, then the one behind its last. */

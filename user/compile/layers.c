@@ -23,8 +23,8 @@ static int check_rules(const struct layering *layering, const struct rule_list *
 		for (size_t j = 0; j < rule->peer_count; j++) {
 			const struct peer *peer = &rule->peers[j];
 
-			if (peer->kind == PEER_COUNTRY)
-				snprintf(sentence, sizeof(sentence), "geo: rules are not enforced yet: take geo:%s out", peer->name);
+			if (peer->kind == PEER_COUNTRY && !layering->has_countries)
+				snprintf(sentence, sizeof(sentence), "geo:%s needs a database of countries, and there is none", peer->name);
 			else if (peer->kind == PEER_SET && !policy_set_find(layering->policies, peer->name))
 				snprintf(sentence, sizeof(sentence), "there is no set \"%s\": define it under sets: in the policy file", peer->name);
 			else if (peer->kind == PEER_SET && !layering->has_sets)
@@ -64,14 +64,15 @@ static struct rule made_rule(const struct layering *layering, enum dnet_rule_act
 			      .peers = (struct peer *)peer, .peer_count = 1, .text = (char *)text, .name = (char *)name };
 }
 
-int layering_begin(struct layering *layering, const struct policy_set *policies, bool has_sets, bool audit, uint64_t now_unix_ns,
-		   struct error *error)
+int layering_begin(struct layering *layering, const struct compile_input *input, struct error *error)
 {
+	const struct policy_set *policies = input->policies;
 	static const char *const any[DNET_DIRECTIONS] = { [DNET_INGRESS] = "allow from any", [DNET_EGRESS] = "allow to any" };
 	int r;
 
 	*layering = (struct layering){
-		.policies = policies, .has_sets = has_sets, .audit = audit, .now_unix_ns = now_unix_ns,
+		.policies = policies, .has_sets = input->sets, .has_countries = input->has_countries, .audit = input->audit,
+		.now_unix_ns = input->now_unix_ns,
 		.everything = { 0, DNET_SELECTOR_MAX }, .any = { .kind = PEER_ANY }, .outside = { .kind = PEER_OUTSIDE },
 	};
 	for (int direction = 0; direction < DNET_DIRECTIONS; direction++) {

@@ -9,6 +9,7 @@
 struct layering {
 	const struct policy_set *policies;
 	bool has_sets;		/* there is a table of the sets */
+	bool has_countries;	/* and one of the countries */
 	bool audit;
 	uint64_t now_unix_ns;
 	struct anchors selectors;	/* indexes of policies */
@@ -22,8 +23,7 @@ struct layering {
 
 /* Returns -EOPNOTSUPP with a sentence when a policy has what cannot be enforced, -ENOMEM. The result is used in place: rules point
  * into it. */
-int layering_begin(struct layering *layering, const struct policy_set *policies, bool has_sets, bool audit, uint64_t now_unix_ns,
-		   struct error *error);
+int layering_begin(struct layering *layering, const struct compile_input *input, struct error *error);
 void layering_clear(struct layering *layering);
 
 /* One list, put together from several policies. */

@@ -82,7 +82,8 @@ int peers_add_ruleset(struct peer_table *table, const struct arena *arena, uint3
 			struct pattern *pattern;
 			long index;
 
-			if (!peer_is_name(peer) && peer->kind != PEER_INTERFACE && peer->kind != PEER_SET)
+			if (!peer_is_name(peer) && peer->kind != PEER_INTERFACE && peer->kind != PEER_SET &&
+			    peer->kind != PEER_COUNTRY)
 				continue;
 			index = pattern_of(table, peer, peer_needs_project(peer) ? source->project : NULL);
 			if (index < 0)
@@ -105,7 +106,7 @@ void peers_begin(struct peer_table *table)
 
 static int full(struct error *error)
 {
-	return error_set(error, -ENOSPC, "the policies name more than %d pairs of a list of rules and a container, interface or class of sets, "
+	return error_set(error, -ENOSPC, "the policies name more than %d pairs of a list of rules and a container, interface, country or class of sets, "
 			 "which is the limit; use networks, outside or fewer names", DNET_MAX_PEER_ROWS);
 }
 
@@ -245,6 +246,23 @@ int peers_add_classes(struct peer_table *table, struct arena *arena, const struc
 			return r;
 	}
 	return 0;
+}
+
+int peers_add_countries(struct peer_table *table, struct arena *arena, uint32_t first_ruleset, struct error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < table->pattern_count && r == 0; i++) {
+		const struct pattern *pattern = &table->patterns[i];
+
+		if (pattern->peer->kind != PEER_COUNTRY)
+			continue;
+		r = begin_subject(table, arena);
+		if (r == 0)
+			r = touch_users(table, arena, pattern, first_ruleset);
+		r = end_subject(table, arena, DNET_PEER_KIND_COUNTRY, dnet_country(pattern->peer->name), r, error);
+	}
+	return r;
 }
 
 /* --- all rows */

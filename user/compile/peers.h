@@ -57,6 +57,8 @@ int peers_add_interface(struct peer_table *table, struct arena *arena, const str
 			struct error *error);
 int peers_add_classes(struct peer_table *table, struct arena *arena, const struct policy_set *policies, const struct set_classes *classes,
 		      uint32_t first_ruleset, struct error *error);
+/* Each country that a rule names is one subject. */
+int peers_add_countries(struct peer_table *table, struct arena *arena, uint32_t first_ruleset, struct error *error);
 
 /* Which rows go: those of these endpoints, and whole kinds. */
 struct peer_drop {

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "compile/limits.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define V4(a, b, c, d) { .addr = { .byte = { [10] = 0xff, [11] = 0xff, a, b, c, d } }, .prefix_len = 128 }
@@ -154,6 +155,8 @@ static uint32_t peer_flags(const struct peer *peer)
 		return DNET_RULESET_HAS_ENDPOINTS;
 	case PEER_SET:
 		return DNET_RULESET_HAS_SETS;
+	case PEER_COUNTRY:
+		return DNET_RULESET_HAS_COUNTRIES;
 	case PEER_INTERFACE:
 		return DNET_RULESET_HAS_INTERFACES;
 	default:
@@ -325,19 +328,55 @@ static int add_prefixes(struct arena *arena, struct ruleset *source, struct dnet
 	return 0;
 }
 
+/* --- limits */
+
+/* Those of all rules, one after the other. */
+static int add_limits(struct arena *arena, struct ruleset *source, struct error *error)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < source->count; i++)
+		count += source->rules[i].rule->limit_count;
+	if (arena->limit_count + count > DNET_MAX_LIMITS)
+		return arena_full(error, "limits of rules", DNET_MAX_LIMITS - 1);
+	if (array_grow((void **)&arena->limits, &arena->limit_room, arena->limit_count + count, sizeof(*arena->limits)) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < source->count; i++) {
+		const struct listed_rule *listed = &source->rules[i];
+
+		source->bans = source->bans || rule_bans(listed->rule);
+		for (size_t j = 0; j < listed->rule->limit_count; j++) {
+			const struct limit *limit = &listed->rule->limits[j];
+			struct dnet_limit *target = &arena->limits[arena->limit_count];
+			uint32_t id = arena->limit(arena->context, listed->policy, listed->rule, limit);
+
+			if (!id)
+				return error_set(error, -ENOSPC, "out of memory, or of ids for limits");
+			limit_compile(listed->rule, limit, id, target);
+			target->rule_counter = arena->counter(arena->context, listed->policy, listed->rule);
+			target->layer = (uint8_t)source->layer;
+			arena->limit_count++;
+		}
+	}
+	return 0;
+}
+
 /* --- the whole */
 
-/* Local id 0 means "not governed". */
+/* Local id 0 means "not governed", and limit 0 is none. */
 static int arena_begin(struct arena *arena)
 {
 	if (arena->ruleset_count)
 		return 0;
 	if (array_grow((void **)&arena->rulesets, &arena->ruleset_room, 0, sizeof(*arena->rulesets)) < 0 ||
-	    array_grow((void **)&arena->sources, &arena->source_room, 0, sizeof(*arena->sources)) < 0)
+	    array_grow((void **)&arena->sources, &arena->source_room, 0, sizeof(*arena->sources)) < 0 ||
+	    array_grow((void **)&arena->limits, &arena->limit_room, 0, sizeof(*arena->limits)) < 0)
 		return -ENOMEM;
 	memset(&arena->rulesets[0], 0, sizeof(arena->rulesets[0]));
 	memset(&arena->sources[0], 0, sizeof(arena->sources[0]));
+	memset(&arena->limits[0], 0, sizeof(arena->limits[0]));
 	arena->ruleset_count = 1;
+	arena->limit_count = 1;
 	return 0;
 }
 
@@ -350,6 +389,7 @@ static int check_share(const struct arena *arena, const struct arena *before, st
 		{ arena->bound_count - before->bound_count, DNET_MAX_BOUNDS / RULESET_LABEL_SHARE, "boundaries of ports" },
 		{ arena->row_words - before->row_words, DNET_MAX_ROW_WORDS / RULESET_LABEL_SHARE, "words of rule bitmaps" },
 		{ arena->prefix_count - before->prefix_count, DNET_MAX_PREFIX_ROWS / RULESET_LABEL_SHARE, "address prefixes" },
+		{ arena->limit_count - before->limit_count, DNET_MAX_LIMITS / RULESET_LABEL_SHARE, "limits" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shares); i++)
@@ -369,6 +409,8 @@ static int add_tables(struct arena *arena, struct ruleset *source, struct dnet_r
 		r = add_class_rows(arena, source, target, error);
 	if (r == 0)
 		r = add_prefixes(arena, source, target, error);
+	if (r == 0)
+		r = add_limits(arena, source, error);
 	if (r == 0 && source->of_labels)
 		r = check_share(arena, &before, error);
 	if (r == 0 && (array_grow((void **)&arena->sources, &arena->source_room, arena->ruleset_count, sizeof(*arena->sources)) < 0 ||
@@ -383,6 +425,7 @@ static int add_tables(struct arena *arena, struct ruleset *source, struct dnet_r
 int arena_add_ruleset(struct arena *arena, struct ruleset *source, uint32_t *ret_local, struct error *error)
 {
 	struct dnet_ruleset target = { .rule_count = (uint32_t)source->count };
+	size_t limit;
 	int r;
 
 	if (source->count > DNET_MAX_RULES)
@@ -397,14 +440,21 @@ int arena_add_ruleset(struct arena *arena, struct ruleset *source, uint32_t *ret
 	source->words = source->count > 64 ? (uint32_t)((source->count + 63) / 64) : 1;
 	target.words = source->words;
 	target.rule_base = (uint32_t)(arena->index * DNET_MAX_RULE_ENTRIES + arena->rule_count);
+	limit = arena->limit_count;
 	r = add_tables(arena, source, &target, error);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < source->count; i++)
+	for (size_t i = 0; i < source->count; i++) {
+		const struct rule *rule = source->rules[i].rule;
+
 		arena->rules[arena->rule_count++] = (struct dnet_rule){
-			.action = source->rules[i].rule->action,
-			.counter = arena->counter(arena->context, source->rules[i].policy, source->rules[i].rule),
+			.action = rule->action,
+			.counter = arena->counter(arena->context, source->rules[i].policy, rule),
+			.limit_base = rule->limit_count ? (uint32_t)(arena->index * DNET_MAX_LIMITS + limit) : 0,
+			.limit_count = (uint32_t)rule->limit_count,
 		};
+		limit += rule->limit_count;
+	}
 	*ret_local = (uint32_t)arena->ruleset_count;
 	arena->rulesets[arena->ruleset_count] = target;
 	arena->sources[arena->ruleset_count] = *source;

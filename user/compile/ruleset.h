@@ -13,6 +13,8 @@ struct ruleset {
 	struct dnet_addr *resolvers;	/* of the containers that use it, if a rule asks for them; owned */
 	size_t resolver_count;
 	bool of_labels;	/* a container wrote some of it: it may take a share of the tables, not all */
+	enum dnet_layer layer;
+	bool bans;	/* who exceeds some limit of it is banned */
 	uint32_t words;
 	size_t first_prefix, prefix_count;	/* its part of arena.prefixes */
 };

@@ -97,7 +97,7 @@ bool peer_names_endpoint(const struct peer *peer, const char *project, const str
 
 /* The kind of word is part of the hash. */
 enum { ANCHOR_NONE, ANCHOR_CONTAINER, ANCHOR_SERVICE, ANCHOR_ANY_SERVICE, ANCHOR_NETWORK, ANCHOR_PROJECT, ANCHOR_IMAGE, ANCHOR_LABEL,
-       ANCHOR_ANY_LABEL, ANCHOR_INTERFACE, ANCHOR_SET };
+       ANCHOR_ANY_LABEL, ANCHOR_INTERFACE, ANCHOR_SET, ANCHOR_COUNTRY };
 
 static uint64_t anchor(int kind, const char *first, const char *second)
 {
@@ -184,6 +184,8 @@ uint64_t peer_anchor(const struct peer *peer, const char *project)
 		return interface_anchor(peer->name);
 	case PEER_SET:
 		return set_anchor(peer->name);
+	case PEER_COUNTRY:
+		return anchor(ANCHOR_COUNTRY, peer->name, "");
 	default:
 		return anchor(ANCHOR_NONE, "", "");
 	}

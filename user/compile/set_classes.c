@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include "compile/set_classes.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +8,9 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "compile/arena.h"
-#include "compile/arena.h"
 #include "compile/intervals.h"
+#include "compile/range_table.h"
 #include "compile/select.h"
-
-/* A table under construction or finished. */
-struct table {
-	uint64_t *words;	/* owned */
-	size_t count;
-};
 
 struct combination {
 	uint32_t id;		/* 0: none yet. It is in use when it has been met in an address. */
@@ -36,7 +29,7 @@ struct set_classes {
 	struct combination *combinations;
 	size_t count, room, used_count;
 	struct anchors by_mark;	/* combinations by their hash */
-	struct table tables[DNET_SET_FAMILIES];
+	struct range_table tables[DNET_SET_FAMILIES];
 	struct set_class *list;	/* of those that are used, by number */
 	uint32_t *list_sets;	/* where their sets are; owned */
 };
@@ -59,7 +52,7 @@ void set_classes_free(struct set_classes *classes)
 	free(classes->combinations);
 	anchors_clear(&classes->by_mark);
 	for (int family = 0; family < DNET_SET_FAMILIES; family++)
-		free(classes->tables[family].words);
+		range_table_clear(&classes->tables[family]);
 	free(classes->list);
 	free(classes->list_sets);
 	free(classes);
@@ -221,9 +214,7 @@ struct sweep {
 	uint64_t *bits;		/* which sets are open; owned */
 	uint64_t mark;
 	uint32_t *next_id;
-	uint64_t *ranges;	/* where they are written */
-	size_t count;
-	uint32_t last_class;
+	struct range_writer writer;
 };
 
 static void sweep_clear(struct sweep *sweep)
@@ -231,6 +222,7 @@ static void sweep_clear(struct sweep *sweep)
 	free(sweep->cursors);
 	free(sweep->heap);
 	free(sweep->bits);
+	range_writer_clear(&sweep->writer);
 }
 
 static bool comes_before(const struct sweep *sweep, size_t a, size_t b)
@@ -299,47 +291,6 @@ static int class_of(struct sweep *sweep, uint32_t *ret, struct error *error)
 	return 0;
 }
 
-static void write_range(struct sweep *sweep, addr_number first, uint32_t class)
-{
-	if (sweep->count && sweep->last_class == class)
-		return;
-	sweep->last_class = class;
-	if (sweep->family == DNET_SET_V4) {
-		sweep->ranges[sweep->count++] = (uint64_t)(uint32_t)first << 32 | class;
-	} else {
-		uint64_t *words = sweep->ranges + sweep->count++ * DNET_SET_V6_WORDS;
-
-		words[0] = (uint64_t)(first >> 64);
-		words[1] = (uint64_t)first;
-		words[2] = class;
-	}
-}
-
-static addr_number range_first(const uint64_t *words, enum dnet_set_family family, size_t range)
-{
-	const uint64_t *at = words + DNET_SET_RANGES + range * (family == DNET_SET_V4 ? DNET_SET_V4_WORDS : DNET_SET_V6_WORDS);
-
-	return family == DNET_SET_V4 ? at[0] >> 32 : (addr_number)at[0] << 64 | at[1];
-}
-
-/* For the top 16 bits of an address, the range that holds the first address with them. */
-static void write_index(uint64_t *words, enum dnet_set_family family, size_t count)
-{
-	unsigned int shift = family == DNET_SET_V4 ? 16 : 112;
-	size_t range = 0;
-
-	for (uint32_t top = 0; top <= 65536; top++) {
-		uint64_t value = count;
-
-		if (top < 65536) {
-			while (range + 1 < count && range_first(words, family, range + 1) <= (addr_number)top << shift)
-				range++;
-			value = range;
-		}
-		words[DNET_SET_INDEX + top / 2] |= value << (top % 2 * 32);
-	}
-}
-
 static int begin_sweep(struct sweep *sweep, const struct policy_set *policies, size_t *ret_prefixes)
 {
 	const struct set_classes *classes = sweep->classes;
@@ -367,21 +318,13 @@ static int build_table(struct set_classes *classes, const struct policy_set *pol
 		       struct error *error)
 {
 	_cleanup_(sweep_clear) struct sweep sweep = { .classes = classes, .family = family, .next_id = next_id };
-	_cleanup_free_ uint64_t *words = NULL;
 	/* IPv4 is compared by its last 32 bits. */
 	addr_number base = family == DNET_SET_V4 ? (addr_number)0xffff << 32 : 0, first = base;
 	addr_number end = family == DNET_SET_V4 ? base + ((addr_number)1 << 32) : 0;
-	size_t prefixes, most, count;
+	size_t prefixes;
 
-	if (begin_sweep(&sweep, policies, &prefixes) < 0)
+	if (begin_sweep(&sweep, policies, &prefixes) < 0 || range_writer_begin(&sweep.writer, family, prefixes * 2 + 1) < 0)
 		return no_memory(error);
-	/* Memory that is not touched costs nothing; what is left over is given back. */
-	most = dnet_set_words(family, (uint32_t)prefixes * 2 + 1);
-	words = malloc(most * sizeof(*words));
-	if (!words)
-		return no_memory(error);
-	memset(words, 0, DNET_SET_RANGES * sizeof(*words));
-	sweep.ranges = words + DNET_SET_RANGES;
 	for (;;) {
 		uint32_t class;
 		int r;
@@ -391,22 +334,16 @@ static int build_table(struct set_classes *classes, const struct policy_set *pol
 		r = class_of(&sweep, &class, error);
 		if (r < 0)
 			return r;
-		write_range(&sweep, first - base, class);
+		r = range_writer_add(&sweep.writer, first - base, class);
+		if (r < 0)
+			return error_set(error, r, "the sets have more than %d ranges of addresses, which is the limit", DNET_MAX_SET_RANGES);
 		if (!sweep.heap_count)
 			break;
 		first = intervals_boundary(&sweep.cursors[sweep.heap[0]]);
 		if (end && first == end)
 			break;
 	}
-	words[0] = sweep.count;
-	write_index(words, family, sweep.count);
-	count = dnet_set_words(family, (uint32_t)sweep.count);
-	classes->tables[family].words = realloc(words, count * sizeof(*words));
-	if (!classes->tables[family].words)
-		return no_memory(error);
-	words = NULL;
-	classes->tables[family].count = count;
-	return 0;
+	return range_writer_finish(&sweep.writer, &classes->tables[family]) < 0 ? no_memory(error) : 0;
 }
 
 /* --- the list */
@@ -503,28 +440,8 @@ size_t set_classes_words(const struct set_classes *classes, enum dnet_set_family
 uint32_t set_classes_find(const struct set_classes *classes, const struct dnet_addr *addr)
 {
 	enum dnet_set_family family = addr_is_v4(addr) ? DNET_SET_V4 : DNET_SET_V6;
-	const uint64_t *words = classes->tables[family].words;
-	addr_number value = family == DNET_SET_V4 ? ntohl(addr->word_be[3]) : address_number(addr);
-	uint32_t top = (uint32_t)(value >> (family == DNET_SET_V4 ? 16 : 112)), low, high;
 
-	if (!words)
-		return 0;
-	low = (uint32_t)(words[DNET_SET_INDEX + top / 2] >> (top % 2 * 32));
-	high = (uint32_t)(words[DNET_SET_INDEX + (top + 1) / 2] >> ((top + 1) % 2 * 32));
-
-	/* The last range that does not begin behind the address. The one at @high may begin with these bits, too. */
-	if (high >= words[0])
-		high = (uint32_t)words[0] - 1;
-	while (low < high) {
-		uint32_t middle = high - (high - low) / 2;
-
-		if (range_first(words, family, middle) <= value)
-			low = middle;
-		else
-			high = middle - 1;
-	}
-	return family == DNET_SET_V4 ? (uint32_t)words[DNET_SET_RANGES + low] :
-				       (uint32_t)words[DNET_SET_RANGES + low * DNET_SET_V6_WORDS + 2];
+	return range_table_find(&classes->tables[family], family, addr);
 }
 
 bool set_classes_equal(const struct set_classes *a, const struct set_classes *b)
@@ -539,8 +456,7 @@ bool set_classes_equal(const struct set_classes *a, const struct set_classes *b)
 		    memcmp(a->list[i].sets, b->list[i].sets, a->list[i].set_count * sizeof(*a->list[i].sets)) != 0)
 			return false;
 	for (int family = 0; family < DNET_SET_FAMILIES; family++)
-		if (a->tables[family].count != b->tables[family].count || (a->tables[family].count &&
-		    memcmp(a->tables[family].words, b->tables[family].words, a->tables[family].count * sizeof(uint64_t)) != 0))
+		if (!range_table_equal(&a->tables[family], &b->tables[family]))
 			return false;
 	return true;
 }

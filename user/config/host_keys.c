@@ -117,10 +117,18 @@ static int read_host_rules(const struct document *document, const struct node *k
 	return 0;
 }
 
+static int read_host_limits(const struct document *document, const struct node *key, const struct node *value, void *target)
+{
+	struct policy_reader *reader = target;
+
+	return policy_read_limits(document, key, value, &reader->set->host);
+}
+
 /* In this order: the first match wins. */
 static const struct node_key host_keys[] = {
 	{ "never-block", read_never_block, false },
 	{ "rules", read_host_rules, false },
+	{ "limits", read_host_limits, false },
 };
 
 int policy_read_host(const struct document *document, const struct node *key, const struct node *value, void *target)

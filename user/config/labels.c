@@ -48,6 +48,14 @@ found:
 	return label->labels->policy_name ? 0 : place_no_memory(&label->place);
 }
 
+/* Where in the label a rule begins. */
+static struct word rule_word(const struct label_text *label, const struct rule *rule)
+{
+	struct word word = word_of(label->place.text);
+
+	return rule->origin.column > 0 && (size_t)rule->origin.column <= word.length ? word_after(word, (size_t)rule->origin.column - 1) : word;
+}
+
 /* Semantic 8: what is not enforced yet, or names nothing, denies this container and stops no other policy. */
 static int check_rule(const struct label_text *label, const struct rule *rule)
 {
@@ -55,6 +63,10 @@ static int check_rule(const struct label_text *label, const struct rule *rule)
 		if (rule->peers[i].kind == PEER_COUNTRY)
 			return place_error(&label->place, rule_find_peer(&label->place, rule, "geo:", NULL),
 					   "geo: rules are not enforced yet: leave it out");
+	/* A container's labels are about itself: who may write them may not cut anybody off from the others. */
+	if (rule->ban_ns && rule->ban_host)
+		return place_error(&label->place, rule_word(label, rule), "`ban host` reaches beyond this container, and is for the "
+				   "policy file alone: write `ban` and the time");
 	return label->set ? rule_check_sets(&label->place, rule, label->set) : 0;
 }
 
@@ -67,8 +79,11 @@ static int read_rules(const struct label_text *label, enum dnet_direction direct
 	/* A label that is there twice: the last one counts, and the first must not leak. */
 	rule_list_clear(list);
 	r = rule_list_parse_place(&label->place, direction, list);
-	for (size_t i = 0; i < list->count && r == 0; i++)
+	for (size_t i = 0; i < list->count && r == 0; i++) {
 		r = check_rule(label, &list->rules[i]);
+		if (r == 0 && label->set && rule_take_limits(&list->rules[i], &label->set->host.limits[direction], LIMIT_OF_HOST) < 0)
+			r = place_no_memory(&label->place);
+	}
 	return r;
 }
 

@@ -185,6 +185,50 @@ static int read_until(const struct document *document, const struct node *key, c
 	return 0;
 }
 
+static int read_limits_of(const struct document *document, const struct node *key, const struct node *value,
+			  enum dnet_direction direction, void *target)
+{
+	struct policy *policy = target;
+	struct origin origin;
+	struct place place;
+	int r;
+
+	r = node_require_text(document, key, value);
+	if (r < 0)
+		return r;
+	place = node_place(document, value, &origin);
+	return parse_limits(&place, direction, &policy->limits[direction]);
+}
+
+static int read_ingress_limits(const struct document *document, const struct node *key, const struct node *value, void *target)
+{
+	return read_limits_of(document, key, value, DNET_INGRESS, target);
+}
+
+static int read_egress_limits(const struct document *document, const struct node *key, const struct node *value, void *target)
+{
+	return read_limits_of(document, key, value, DNET_EGRESS, target);
+}
+
+static const struct node_key limit_keys[] = {
+	{ "ingress", read_ingress_limits, false },
+	{ "egress", read_egress_limits, false },
+};
+
+int policy_read_limits(const struct document *document, const struct node *key, const struct node *value, void *target)
+{
+	if (value->null)
+		return node_error(document, key, "\"limits\" has no value: write { ingress: \"rate 100/s per src\" }, or leave the key out");
+	return node_read_map(document, value, limit_keys, ARRAY_SIZE(limit_keys), "\"limits\"", target);
+}
+
+static int read_limits(const struct document *document, const struct node *key, const struct node *value, void *target)
+{
+	struct policy_target *of = target;
+
+	return policy_read_limits(document, key, value, of->policy);
+}
+
 int policy_grow_rules(const struct document *document, const struct node *item, struct rule_list *list, size_t most)
 {
 	if (list->count == most)
@@ -212,6 +256,11 @@ static int read_rule(const struct document *document, const struct node *item, e
 		r = rule_check_sets(&place, &rule, of->reader->set);
 	if (r < 0)
 		return r;
+	if (rule_take_limits(&rule, &of->policy->limits[direction], LIMIT_OF_POLICY) < 0)
+		return document_no_memory(document);
+	/* What an operator writes by hand is what he gets. */
+	if (!of->policy->override && rule_take_limits(&rule, &of->reader->set->host.limits[direction], LIMIT_OF_HOST) < 0)
+		return document_no_memory(document);
 	list->rules[list->count++] = rule;
 	memset(&rule, 0, sizeof(rule));
 	return 0;
@@ -247,6 +296,7 @@ static int read_egress(const struct document *document, const struct node *key, 
 	return read_rules(document, key, value, DNET_EGRESS, target);
 }
 
+/* In this order: a rule that is read takes the limits that are known. Those of the host are, its key comes first in the file's table. */
 static const struct node_key policy_keys[] = {
 	{ "name", read_name, true },
 	{ "select", read_select, true },
@@ -254,6 +304,7 @@ static const struct node_key policy_keys[] = {
 	{ "labels", read_labels, false },
 	{ "override", read_override, false },
 	{ "until", read_until, false },
+	{ "limits", read_limits, false },
 	{ "ingress", read_ingress, false },
 	{ "egress", read_egress, false },
 };

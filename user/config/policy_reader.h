@@ -55,6 +55,8 @@ int policy_read_policies(const struct document *document, const struct node *key
 int policy_read_timeouts(const struct document *document, const struct node *key, const struct node *value, void *target);
 int policy_read_include(const struct document *document, const struct node *key, const struct node *value, void *target);
 
+/* `limits:` of a policy, which is the target, or of the host. */
+int policy_read_limits(const struct document *document, const struct node *key, const struct node *value, void *target);
 /* Make room for a rule in @list. @most: how many the direction may have. */
 int policy_grow_rules(const struct document *document, const struct node *item, struct rule_list *list, size_t most);
 /* The name of a thing of which there is one in all files. @what: "a policy", for messages. */

@@ -6,12 +6,11 @@
 #include "config/prefix_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "config/array.h"
 #include "config/policy_file.h"
@@ -71,41 +70,6 @@ void prefixes_sort(struct prefix *prefixes, size_t *count)
 static int file_error(struct error *error, int code, const char *path, const char *sentence)
 {
 	return error_set_place(error, code, path, 0, 0, 0, sentence);
-}
-
-/* All bytes of a regular file: one that is mapped could become shorter under our hands, and a pipe would make us wait. */
-static int read_all(const char *path, char **ret, size_t *ret_length, struct error *error)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_free_ char *text = NULL;
-	size_t length = 0, room;
-	struct stat status;
-
-	if (fd < 0 || fstat(fd, &status) < 0)
-		return file_error(error, -errno, path, strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		return file_error(error, -EINVAL, path, "this is not a file: a set's file has one prefix a line");
-	if (status.st_size > PREFIX_FILE_MAX_BYTES)
-		return file_error(error, -EFBIG, path, "the file is larger than 64 MiB");
-	room = (size_t)status.st_size + 1;
-	text = malloc(room);
-	if (!text)
-		return file_error(error, -ENOMEM, path, "out of memory");
-	while (length < room) {
-		ssize_t n = read(fd, text + length, room - length);
-
-		if (n < 0)
-			return file_error(error, -errno, path, strerror(errno));
-		if (n == 0)
-			break;
-		length += (size_t)n;
-	}
-	/* One byte more than it had: somebody writes at this moment. */
-	if (length == room)
-		return file_error(error, -EAGAIN, path, "the file grew while it was read: try again");
-	*ret = TAKE_PTR(text);
-	*ret_length = length;
-	return 0;
 }
 
 /* The next word of a line; empty behind the last. */
@@ -217,7 +181,7 @@ int prefix_file_read(const char *path, struct prefix_set *set, struct diagnostic
 	size_t length;
 	int r;
 
-	r = read_all(path, &text, &length, error);
+	r = file_read(path, PREFIX_FILE_MAX_MIB, &text, &length, NULL, error);
 	return r < 0 ? r : prefix_file_parse(path, text, length, set, diagnostics, error);
 }
 

@@ -7,7 +7,7 @@
 #include "config/diagnostics.h"
 #include "model/policy.h"
 
-#define PREFIX_FILE_MAX_BYTES	(64u << 20)
+#define PREFIX_FILE_MAX_MIB	64
 #define PREFIX_PROBLEM_SIZE	192
 
 /* "ADDRESS" or "ADDRESS/LEN". -EINVAL with a sentence in @problem (PREFIX_PROBLEM_SIZE bytes). */

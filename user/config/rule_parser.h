@@ -26,6 +26,8 @@ int parse_matches(struct scan *scan, struct rule *rule);
 int parse_peers(struct scan *scan, enum dnet_direction direction, struct rule *rule);
 /* Network, limits, ban, log and name, up to the end of the text. The action must be known. */
 int parse_tail(struct scan *scan, enum dnet_direction direction, struct rule *rule);
+/* All of the place's text: limits and ban that stand in no rule. Stores only these, and the origin. */
+int parse_limits(const struct place *place, enum dnet_direction direction, struct rule *ret);
 
 /* "KEY=VALUE" and "[PROJECT/]NAME", as peers and selectors have them. What is stored is owned, on errors too. */
 int parse_label(const struct place *place, struct word word, char **key, char **value);
@@ -38,6 +40,12 @@ int rule_parse_place(const struct place *place, enum dnet_direction direction, s
 int rule_parse_either_place(const struct place *place, enum dnet_direction *ret_direction, struct rule *ret);
 int rule_list_parse_place(const struct place *place, enum dnet_direction direction, struct rule_list *ret);
 int selector_parse_place(const struct place *place, struct selector *ret);
+
+/*
+ * Give an allow rule the limits of @defaults whose kind it has not and does not refuse, and their ban if it takes some and has none.
+ * Its text and its automatic name stay as they are. 0 or -ENOMEM.
+ */
+int rule_take_limits(struct rule *rule, const struct rule *defaults, enum limit_source source);
 
 /* The word of the peer "KIND:NAME" in the text that holds @rule; with @name NULL the first of that kind. */
 struct word rule_find_peer(const struct place *place, const struct rule *rule, const char *kind, const char *name);

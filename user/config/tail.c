@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "config/array.h"
 #include "config/rule_parser.h"
 
@@ -17,6 +18,7 @@ struct tail {
 	struct scan *scan;
 	enum dnet_direction direction;
 	struct rule *rule;
+	bool alone;		/* of no rule: limits and ban, nothing else */
 	struct word ban;	/* empty: there is none */
 };
 
@@ -159,6 +161,11 @@ static int read_limit(struct tail *tail, const struct limit_word *kind)
 	if (rule->action == DNET_RULE_DENY)
 		return place_error(place, word, "a deny rule lets nothing through that %s could limit: write an allow rule", kind->word);
 	given = next(tail);
+	if (word_is(given, "none")) {
+		rule->no_limits |= 1u << kind->kind;
+		scan_next(tail->scan);
+		return 0;
+	}
 	if (limit.kind == LIMIT_CONNS && word_until(given, '/').length < given.length)
 		return place_error(place, given, "conns counts connections at once and has no unit: write %s", kind->example);
 	r = limit.kind == LIMIT_CONNS ? read_count(place, given, kind->what, kind->most, kind->example, &limit.count)
@@ -208,10 +215,20 @@ static int read_ban(struct tail *tail)
 	struct word word;
 	int r;
 
-	tail->ban = tail->scan->word;
+	word = tail->scan->word;
 	if (tail->rule->action == DNET_RULE_DENY)
-		return place_error(place, tail->ban, "ban belongs to the limit of an allow rule: a deny rule denies everybody anyhow");
+		return place_error(place, word, "ban belongs to the limit of an allow rule: a deny rule denies everybody anyhow");
+	if (tail->direction == DNET_EGRESS)
+		return place_error(place, word, "ban is for ingress rules: in an egress rule the source is the container itself; the limit "
+				   "refuses what exceeds it without a ban");
+	tail->ban = word;
 	word = next(tail);
+	if (word_is(word, "none")) {
+		tail->rule->no_ban = true;
+		tail->ban.length = 0;
+		scan_next(tail->scan);
+		return 0;
+	}
 	if (word_is(word, "host")) {
 		tail->rule->ban_host = true;
 		word = next(tail);
@@ -259,18 +276,20 @@ static int read_as(struct tail *tail)
 static const struct {
 	const char *word;
 	int (*read)(struct tail *tail);
+	bool limits;	/* can stand in `limits:`, too */
 } parts[] = {
-	{ "on", read_on },
-	{ "rate", read_connection_rate },
-	{ "conns", read_conns },
-	{ "packets", read_packets },
-	{ "ban", read_ban },
-	{ "log", read_log },
-	{ "as", read_as },
+	{ "on", read_on, false },
+	{ "rate", read_connection_rate, true },
+	{ "conns", read_conns, true },
+	{ "packets", read_packets, true },
+	{ "ban", read_ban, true },
+	{ "log", read_log, false },
+	{ "as", read_as, false },
 };
 
-static int unknown_part(const struct place *place, struct word word)
+static int unknown_part(const struct tail *tail, struct word word)
 {
+	const struct place *place = tail->scan->place;
 	struct suggestion suggestion;
 
 	if (word_is(word, "per") || word_is(word, "burst"))
@@ -279,15 +298,20 @@ static int unknown_part(const struct place *place, struct word word)
 		return place_error(place, word, "a limit says what it limits: write rate 100/s, conns 50 or packets 1000/s");
 	suggest_begin(&suggestion, word);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		suggest_offer(&suggestion, parts[i].word);
+		if (parts[i].limits || !tail->alone)
+			suggest_offer(&suggestion, parts[i].word);
+	if (tail->alone)
+		return place_error(place, word, "\"%s\" is no limit%s", word_print(word).text,
+				   suggest_end(&suggestion, ": write rate, conns, packets or ban"));
 	return place_error(place, word, "\"%s\" is not expected after the peers%s", word_print(word).text,
 			   suggest_end(&suggestion, ": write a comma before a further peer, or on network:NAME, rate, conns, packets, ban, "
 						    "log or as NAME"));
 }
 
-int parse_tail(struct scan *scan, enum dnet_direction direction, struct rule *rule)
+static int read_parts(struct tail *tail)
 {
-	struct tail tail = { .scan = scan, .direction = direction, .rule = rule };
+	struct scan *scan = tail->scan;
+	const char *whose = tail->alone ? "these limits" : "this rule";
 	unsigned int seen = 0;
 
 	while (scan->word.length) {
@@ -298,16 +322,72 @@ int parse_tail(struct scan *scan, enum dnet_direction direction, struct rule *ru
 		while (i < ARRAY_SIZE(parts) && !word_is(word, parts[i].word))
 			i++;
 		if (i == ARRAY_SIZE(parts))
-			return unknown_part(scan->place, word);
+			return unknown_part(tail, word);
+		if (tail->alone && !parts[i].limits)
+			return place_error(scan->place, word, "\"%s\" belongs in a rule: here stand limits and a ban alone", parts[i].word);
 		if (seen & 1u << i)
-			return place_error(scan->place, word, "\"%s\" is given twice in this rule", parts[i].word);
+			return place_error(scan->place, word, "\"%s\" is given twice in %s", parts[i].word, whose);
 		seen |= 1u << i;
-		r = parts[i].read(&tail);
+		r = parts[i].read(tail);
 		if (r < 0)
 			return r;
 	}
-	if (tail.ban.length && !rule->limit_count)
-		return place_error(scan->place, tail.ban, "ban is for who exceeds a limit, and this rule has none: "
+	if (tail->ban.length && !tail->rule->limit_count)
+		return place_error(scan->place, tail->ban, "ban is for who exceeds a limit, and there is none beside it: "
 				   "write one, such as rate 100/s per src");
+	return 0;
+}
+
+int parse_tail(struct scan *scan, enum dnet_direction direction, struct rule *rule)
+{
+	return read_parts(&(struct tail){ .scan = scan, .direction = direction, .rule = rule });
+}
+
+int parse_limits(const struct place *place, enum dnet_direction direction, struct rule *ret)
+{
+	_cleanup_(rule_clear) struct rule rule = { .action = DNET_RULE_ALLOW };
+	struct scan scan;
+	int r;
+
+	scan_begin(&scan, place, place->text, place->text + strlen(place->text));
+	if (!scan.word.length)
+		return place_error(place, scan.word, "the limits are missing here: write them as in a rule, such as "
+				   "\"rate 100/s per %s burst 200\"", direction == DNET_INGRESS ? "src" : "dst");
+	if (place_origin(place, scan.word.begin, &rule.origin) < 0)
+		return place_no_memory(place);
+	r = read_parts(&(struct tail){ .scan = &scan, .direction = direction, .rule = &rule, .alone = true });
+	if (r < 0)
+		return r;
+	*ret = rule;
+	memset(&rule, 0, sizeof(rule));
+	return 0;
+}
+
+int rule_take_limits(struct rule *rule, const struct rule *defaults, enum limit_source source)
+{
+	unsigned int has = rule->no_limits;
+	bool taken = false;
+
+	if (rule->action == DNET_RULE_DENY)
+		return 0;
+	for (size_t i = 0; i < rule->limit_count; i++)
+		has |= 1u << rule->limits[i].kind;
+	for (size_t i = 0; i < defaults->limit_count; i++) {
+		if (has & 1u << defaults->limits[i].kind)
+			continue;
+		if (array_grow(rule->limits, rule->limit_count) < 0)
+			return -ENOMEM;
+		rule->limits[rule->limit_count] = defaults->limits[i];
+		rule->limits[rule->limit_count++].source = source;
+		taken = true;
+	}
+	if (taken && !rule->ban_ns && !rule->no_ban && defaults->ban_ns) {
+		rule->ban_ns = defaults->ban_ns;
+		rule->ban_host = defaults->ban_host;
+		rule->ban_source = source;
+	}
+	/* What a policy refuses, the host does not give its rules. */
+	rule->no_limits |= defaults->no_limits;
+	rule->no_ban = rule->no_ban || defaults->no_ban;
 	return 0;
 }

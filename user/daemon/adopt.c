@@ -49,6 +49,7 @@ static void adopt_link(void *context, const void *entry)
 	live->seen_ns = monotonic_ns();
 	live->slot = slot;
 	live->identity = daemon->dataplane->endpoints[slot].identity;
+	live->container = daemon->dataplane->endpoints[slot].container;
 	live->linked = live->kept = true;
 	live->preexisting = true;
 	daemon->slot_used[slot] = true;
@@ -96,8 +97,10 @@ void reconcile_adopt(struct daemon *daemon, const struct netlink_link *links, si
 	}
 	install_adopt(&daemon->install, daemon->dataplane);
 	map_for_each_key(daemon->dataplane->rule_ids_fd, sizeof(uint64_t), adopt_rule_id, daemon);
+	limits_adopt(daemon);
 	map_for_each_key(daemon->dataplane->links_fd, sizeof(uint32_t), adopt_link, &adoption);
 	map_for_each_key(daemon->dataplane->attached_fd, sizeof(uint32_t), adopt_programs, &adoption);
+	blocks_adopt(daemon);
 	index_clear(&adoption.places);
 	if (adoption.kept || adoption.gone)
 		log_info("adopted %u container interfaces that were under enforcement; %u were gone", adoption.kept, adoption.gone);

@@ -7,6 +7,7 @@
 
 #include "base/index.h"
 #include "base/text.h"
+#include "compile/limits.h"
 
 #define MAX_NAMES 5	/* of one kind; the rest is counted */
 
@@ -32,6 +33,17 @@ static uint64_t hash_selector(uint64_t hash, const struct selector *selector)
 	return hash;
 }
 
+/* The text does not say what it has from `limits:`. */
+static uint64_t hash_rule(uint64_t hash, const struct rule *rule)
+{
+	char text[LIMIT_TEXT_SIZE], ban[BAN_TEXT_SIZE];
+
+	hash = hash_text(hash_text(hash, rule->text), rule->name);
+	for (size_t i = 0; i < rule->limit_count; i++)
+		hash = hash_text(hash, limit_text(&rule->limits[i], text));
+	return hash_text(hash, ban_text(rule, ban));
+}
+
 /* Of all that makes a policy what it is. Never 0. */
 static uint64_t hash_policy(const struct policy *policy)
 {
@@ -44,7 +56,7 @@ static uint64_t hash_policy(const struct policy *policy)
 
 		hash = hash_number(hash, list->present);
 		for (size_t i = 0; i < list->count; i++)
-			hash = hash_text(hash_text(hash, list->rules[i].text), list->rules[i].name);
+			hash = hash_rule(hash, &list->rules[i]);
 	}
 	return hash ? hash : 1;
 }

@@ -237,6 +237,8 @@ static const struct control_route routes[] = {
 	{ "GET", "/v1/ps", report_ps },
 	{ "GET", "/v1/status", report_status },
 	{ "GET", "/v1/flows", report_flows },
+	{ "POST", "/v1/blocks", report_blocks },
+	{ "POST", "/v1/unblock", unblock_request },
 	{ "GET", "/v1/init", report_init },
 	{ "GET", "/v1/inventory", report_inventory },
 	{ "POST", "/v1/policy/show", report_policy_show },

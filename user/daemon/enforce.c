@@ -42,10 +42,13 @@ uint32_t slot_take(struct daemon *daemon)
 	return best;
 }
 
-void slot_give(struct daemon *daemon, uint32_t slot)
+void slot_give(struct daemon *daemon, struct live *live)
 {
-	daemon->slot_used[slot] = false;
-	daemon->slot_free_ns[slot] = monotonic_ns();
+	daemon->slot_used[live->slot] = false;
+	daemon->slot_free_ns[live->slot] = monotonic_ns();
+	live->linked = live->kept = false;
+	live->slot = 0;
+	live_set_id(&daemon->live, live, 0);
 }
 
 void past_clear(struct past_endpoint *past)
@@ -86,6 +89,7 @@ struct enforcement {
 	struct cached_labels **labels;
 	size_t label_count, label_room;
 	struct rule_name *rule_names;
+	struct limit_names limit_names;
 };
 
 #define SWAP(a, b) do { typeof(a) swapped_ = (a); (a) = (b); (b) = swapped_; } while (0)
@@ -100,6 +104,7 @@ static void exchange(struct daemon *daemon, struct enforcement *other)
 	SWAP(daemon->label_count, other->label_count);
 	SWAP(daemon->label_room, other->label_room);
 	SWAP(daemon->rule_names, other->rule_names);
+	SWAP(daemon->limit_names, other->limit_names);
 }
 
 /* All but the policies: they are the caller's. @keep: sets that somebody else has, too. */
@@ -108,6 +113,7 @@ static void enforcement_clear(struct enforcement *enforcement, const struct set_
 	compiler_free(enforcement->compiler);
 	label_cache_free(enforcement->labels, enforcement->label_room);
 	free(enforcement->rule_names);
+	limit_names_clear(&enforcement->limit_names);
 	if (enforcement->sets && enforcement->sets != keep)
 		set_classes_free(enforcement->sets);
 	memset(enforcement, 0, sizeof(*enforcement));
@@ -126,6 +132,7 @@ void enforce_clear(struct daemon *daemon)
 		install_clear(&daemon->retired[i]);
 	install_clear(&daemon->install);
 	index_clear(&daemon->rule_counters);
+	index_clear(&daemon->limit_ids);
 }
 
 static uint32_t rule_counter(void *context, const char *policy, const struct rule *rule)
@@ -263,13 +270,14 @@ static uint32_t wanted_flags(const struct daemon *daemon, const struct compilati
 	uintptr_t guard = index_get(&compilation->guards, compilation->live[i]->bridge_ifindex);
 
 	return (guard ? guard - 1 : 0) | (verdict->tracked ? DNET_ENDPOINT_TRACKED : 0) | (verdict->audit ? DNET_ENDPOINT_AUDIT : 0) |
-	       (verdict->invalid ? DNET_ENDPOINT_INVALID : 0) | (daemon->policies->fail_open ? DNET_ENDPOINT_FAIL_OPEN : 0);
+	       (verdict->invalid ? DNET_ENDPOINT_INVALID : 0) | (daemon->policies->fail_open ? DNET_ENDPOINT_FAIL_OPEN : 0) |
+	       (verdict->bans ? DNET_ENDPOINT_PROVES : 0);
 }
 
 /*
  * Flags are not versioned as rulesets are. While the version flips they are such that whatever the rulesets say, the verdict is that of
  * one of the versions: where one of them denies all (INVALID), that; where one lets all pass (AUDIT, not TRACKED), that. Only the
- * guard, which the rules do not know of, is the stricter one; honest packets pass it under both.
+ * guard, which the rules do not know of, is the stricter one; honest packets pass it under both. What one of them needs to know is noted.
  */
 static uint32_t flags_between(uint32_t old, uint32_t new)
 {
@@ -277,7 +285,8 @@ static uint32_t flags_between(uint32_t old, uint32_t new)
 	bool strict = (old & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_GUARD_AUDIT)) == DNET_ENDPOINT_GUARD ||
 		      (new & (DNET_ENDPOINT_GUARD | DNET_ENDPOINT_GUARD_AUDIT)) == DNET_ENDPOINT_GUARD;
 
-	return guard | (guard && !strict ? DNET_ENDPOINT_GUARD_AUDIT : 0) | ((old | new) & (DNET_ENDPOINT_AUDIT | DNET_ENDPOINT_INVALID)) |
+	return guard | (guard && !strict ? DNET_ENDPOINT_GUARD_AUDIT : 0) |
+	       ((old | new) & (DNET_ENDPOINT_AUDIT | DNET_ENDPOINT_INVALID | DNET_ENDPOINT_PROVES)) |
 	       (old & new & (DNET_ENDPOINT_TRACKED | DNET_ENDPOINT_FAIL_OPEN));
 }
 
@@ -299,6 +308,7 @@ static bool write_endpoint(struct daemon *daemon, struct live *live, const struc
 		endpoint->id = live->id;
 		endpoint->ifindex = live->link.ifindex;
 		endpoint->identity = live->identity;
+		endpoint->container = live->container;
 		endpoint->grace_until_ns = 0;
 		store(&endpoint->bridge_ifindex, live->bridge_ifindex);
 		/* A program that read the version before the flip must not find it ungoverned: there is no such ruleset. */
@@ -387,10 +397,7 @@ static void unlink_unknown(struct daemon *daemon, const struct compilation *comp
 		if (!live->linked)
 			continue;
 		map_delete(daemon->dataplane->links_fd, &key);
-		slot_give(daemon, live->slot);
-		live->linked = live->kept = false;
-		live->slot = 0;
-		live_set_id(&daemon->live, live, 0);
+		slot_give(daemon, live);
 		live->seen_ns = monotonic_ns();
 		live_unidentify(live);
 	}
@@ -470,7 +477,7 @@ static int build(struct daemon *daemon, struct compilation *compilation, struct 
 {
 	struct compile_input input = {
 		.arena = next->arena, .policies = daemon->policies, .sets = daemon->sets, .audit = daemon->options->audit,
-		.now_unix_ns = now_unix_ns, .counter = rule_counter, .context = daemon,
+		.now_unix_ns = now_unix_ns, .counter = rule_counter, .limit = limits_id, .context = daemon,
 	};
 	int r = compiler_new(&input, &daemon->compiler, error);
 

@@ -10,12 +10,7 @@
 #include "daemon/state.h"
 #include "explain/explanation.h"
 
-struct names {
-	const char *container, *service, *network, *policies, *interface;
-	char service_text[CONTAINER_SERVICE_SIZE];
-};
-
-static void names_of_live(const struct daemon *daemon, const struct live *live, struct names *ret)
+static void names_of_live(const struct daemon *daemon, const struct live *live, struct endpoint_names *ret)
 {
 	const struct container *container = NULL;
 	const struct network *network = NULL;
@@ -31,20 +26,19 @@ static void names_of_live(const struct daemon *daemon, const struct live *live, 
 	ret->policies = live->verdict.policies ? live->verdict.policies : "";
 }
 
-static void find_names(const struct daemon *daemon, const struct dnet_event *event, struct names *ret)
+void endpoint_names(const struct daemon *daemon, uint32_t id, uint32_t ifindex, struct endpoint_names *ret)
 {
-	const struct live *live = event->endpoint_id ? live_find_id(&daemon->live, event->endpoint_id) :
-						       live_find(&daemon->live, (int)event->ifindex);
+	const struct live *live = id ? live_find_id(&daemon->live, id) : live_find(&daemon->live, (int)ifindex);
 
-	*ret = (struct names){ .container = "", .service = "", .network = "", .policies = "", .interface = "" };
+	*ret = (struct endpoint_names){ .container = "", .service = "", .network = "", .policies = "", .interface = "" };
 	if (live) {
 		names_of_live(daemon, live, ret);
 		return;
 	}
-	for (size_t i = 0; event->endpoint_id && i < MAX_PAST; i++) {
+	for (size_t i = 0; id && i < MAX_PAST; i++) {
 		const struct past_endpoint *past = &daemon->past[i];
 
-		if (past->id == event->endpoint_id && past->container) {
+		if (past->id == id && past->container) {
 			ret->container = past->container;
 			ret->service = past->service;
 			ret->network = past->network;
@@ -70,8 +64,8 @@ static const char *container_at(const struct daemon *daemon, const struct dnet_a
 	return "";
 }
 
-/* The kernel counts from boot, people from 1970. Asked anew each time: clocks are set. */
-static uint64_t unix_time(uint64_t monotonic)
+/* Asked anew each time: clocks are set. */
+uint64_t unix_of_monotonic(uint64_t monotonic)
 {
 	struct timespec real, since_boot;
 
@@ -96,11 +90,11 @@ void events_report(void *context, const struct dnet_event *event)
 	const struct rule_name *rule = daemon->rule_names && event->rule_counter < DNET_MAX_RULE_COUNTERS ?
 				       &daemon->rule_names[event->rule_counter] : NULL;
 	struct event_record record = {};
-	struct names names;
+	struct endpoint_names names;
 	char origin[256], policy[256];
 
-	find_names(daemon, event, &names);
-	record.time_unix_ns = unix_time(event->time_ns);
+	endpoint_names(daemon, event->endpoint_id, event->ifindex, &names);
+	record.time_unix_ns = unix_of_monotonic(event->time_ns);
 	record.verdict = event->verdict;
 	record.reason = event->reason;
 	record.direction = event->direction;

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "daemon/state.h"
+#include "daemon/block_words.h"
 #include "explain/explanation.h"
 #include "explain/frame.h"
 
@@ -150,6 +150,16 @@ static int judge(void *context, const struct explain_packet *packet, const struc
 	for (unsigned int layer = 0; layer < DNET_LAYERS; layer++) {
 		ret->asked = ret->asked || answer.ruleset[layer];
 		ret->rule[layer] = answer.rule[layer];
+	}
+	/* No rule decided, whether one was asked or not. */
+	if (ret->reason == DNET_REASON_BANNED || ret->reason == DNET_REASON_BLOCKED) {
+		const struct rule_name *blamed = answer.rule_counter < DNET_MAX_RULE_COUNTERS && daemon->rule_names ?
+						 &daemon->rule_names[answer.rule_counter] : NULL;
+
+		ret->asked = false;
+		if (blamed && blamed->policy)
+			ret->blamed = (struct listed_rule){ .rule = blamed->rule, .policy = blamed->policy };
+		block_clause(daemon, live->container, &other->addr, ret->reason, ret->block, sizeof(ret->block));
 	}
 	if (!ret->asked)
 		return 0;

@@ -204,6 +204,8 @@ int install_apply(struct install *install, struct dataplane *dataplane, const st
 	compiler_tables(compiler, &tables);
 	append(dataplane->rows + arena * DNET_MAX_ROW_WORDS, tables.rows, &install->row_words, tables.row_words, sizeof(*tables.rows));
 	append(dataplane->bounds + arena * DNET_MAX_BOUNDS, tables.bounds, &install->bounds, tables.bound_count, sizeof(*tables.bounds));
+	append(dataplane->limits + arena * DNET_MAX_LIMITS, tables.limits, &install->limits, tables.limit_count,
+	       sizeof(*tables.limits));
 	append(dataplane->rules + arena * DNET_MAX_RULE_ENTRIES, tables.rules, &install->rules, tables.rule_count, sizeof(*tables.rules));
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	append(dataplane->rulesets + arena * DNET_MAX_RULESETS, tables.rulesets, &install->rulesets, tables.ruleset_count,

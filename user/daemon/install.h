@@ -3,7 +3,7 @@
  * Compiled tables into the kernel's maps.
  *
  * Order, so that no moment is more open than both the old and the new state:
- *  - within an arena: rows, bounds and rules before the ruleset that leads to them, peers and prefixes before the endpoints
+ *  - within an arena: rows, bounds, limits and rules before the ruleset that leads to them, peers and prefixes before the endpoints
  *    that use it; a peer entry goes as soon as its endpoint has gone;
  *  - a new policy set: the next arena is filled, every endpoint gets its rulesets of that arena, then the version flips. What
  *    the arena that was left had in the peer and prefix tables goes when no program can be reading it any more: at a later
@@ -18,7 +18,7 @@
 struct install {
 	uint32_t arena;
 	/* How much of the compiler's append-only tables is in the kernel. */
-	size_t rulesets, bounds, row_words, rules;
+	size_t rulesets, bounds, row_words, rules, limits;
 	/* Peers that are in the kernel, sorted by (ruleset, kind, id), and prefixes; owned. */
 	struct compiled_peer *peers;
 	size_t peer_count;

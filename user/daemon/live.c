@@ -26,6 +26,13 @@ uint64_t live_identity(const char *container_id, const char *network_id)
 	return text_hash(text_hash(text_hash(TEXT_HASH_SEED, container_id), "\n"), network_id);
 }
 
+uint64_t live_container(const char *container_id)
+{
+	uint64_t hash = text_hash(TEXT_HASH_SEED, container_id);
+
+	return hash ? hash : 1;
+}
+
 struct live *live_find(const struct live_set *set, int ifindex)
 {
 	return (struct live *)index_get(&set->by_ifindex, ifindex);

@@ -25,7 +25,7 @@ struct live {
 	bool linked;		/* has its entry in `links` */
 	bool kept;		/* adopted from the pins, not identified again yet */
 	uint32_t slot, id;	/* 0: none yet */
-	uint64_t identity;
+	uint64_t identity, container;	/* live_identity(), live_container() */
 	char *container_id, *network_id;	/* owned */
 	uint8_t mac[6];
 	struct dnet_addr addresses[LIVE_MAX_ADDRESSES];
@@ -71,6 +71,8 @@ bool live_refresh(struct live *live, const struct inventory *inventory, const st
 int live_update_networks(struct live *live, const struct inventory *inventory, uint64_t serial);
 
 uint64_t live_identity(const char *container_id, const char *network_id);
+/* dnet_endpoint.container: never 0. */
+uint64_t live_container(const char *container_id);
 uint64_t monotonic_ns(void);
 
 #endif

@@ -75,7 +75,7 @@ static void remove_live(struct daemon *daemon, struct live *live)
 
 		if (live->identified)
 			past_remember(daemon, live);
-		slot_give(daemon, live->slot);
+		slot_give(daemon, live);
 		evtimer_add(daemon->purge_timer, &soon);
 	}
 	live_remove(&daemon->live, live);
@@ -359,10 +359,7 @@ static void give_slot(struct daemon *daemon, struct live *live)
 	}
 	if (live->id) {
 		map_delete(daemon->dataplane->links_fd, &key);
-		slot_give(daemon, live->slot);
-		live->linked = live->kept = false;
-		live->slot = 0;
-		live_set_id(&daemon->live, live, 0);
+		slot_give(daemon, live);
 	}
 	live->slot = slot_take(daemon);
 	if (!live->slot) {
@@ -371,6 +368,7 @@ static void give_slot(struct daemon *daemon, struct live *live)
 		return;
 	}
 	live->identity = identity;
+	live->container = live_container(live->container_id);
 	live_set_id(&daemon->live, live, daemon->dataplane->state->next_endpoint_id++);
 }
 
@@ -463,6 +461,9 @@ void reconcile_sweep(struct daemon *daemon, uint64_t age_ns)
 	daemon->swept_ns = now;
 	enforce_withdraw_retired(daemon);
 	daemon->flows_standing = dataplane_sweep_flows(daemon->dataplane, endpoint_alive, daemon);
+	daemon->buckets_standing = dataplane_buckets_in_use(daemon->dataplane);
+	limits_sweep(daemon);
+	blocks_sweep(daemon);
 }
 
 void reconcile(struct daemon *daemon)

@@ -10,7 +10,8 @@ void problem(struct daemon *daemon, const char *text);
 
 /* A free slot with its counters at zero, or 0 when all are taken. */
 uint32_t slot_take(struct daemon *daemon);
-void slot_give(struct daemon *daemon, uint32_t slot);
+/* Give an endpoint's slot and id back: its link has gone from `links`. */
+void slot_give(struct daemon *daemon, struct live *live);
 /* Keep the names of an endpoint that goes: its events can still be in the ring. */
 void past_remember(struct daemon *daemon, const struct live *live);
 void past_clear(struct past_endpoint *past);

@@ -14,6 +14,7 @@
 #define DNETBPF_VERSION "0.1.0-dev"
 #endif
 
+#define MAX_BUCKETS ((size_t)DNET_BUCKET_GROUPS * DNET_BUCKET_WAYS)
 #define COUNT_AGE_NS 500000000ull	/* counting the flows means walking them: not more often than this */
 
 static const char *const state_names[] = { "enforced", "unselected", "audit", "invalid", "pending", "unattached" };
@@ -98,24 +99,45 @@ static json_t *policy_names(const struct live *live)
 	return names;
 }
 
-static json_t *endpoint_json(struct daemon *daemon, const struct live *live)
+/* Packets that limits have refused, or would have under audit. */
+static uint64_t limited_packets(const struct daemon *daemon, uint32_t slot)
+{
+	static const enum dnet_reason reasons[] = { DNET_REASON_RATE_LIMITED, DNET_REASON_TOO_MANY_CONNECTIONS, DNET_REASON_PACKET_RATE,
+						    DNET_REASON_LIMIT_TABLE_FULL };
+	static const enum dnet_verdict verdicts[] = { DNET_DENY, DNET_WOULD_DENY };
+	struct dnet_counter counter;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		for (uint32_t direction = 0; direction < DNET_DIRECTIONS; direction++)
+			for (size_t v = 0; v < sizeof(verdicts) / sizeof(verdicts[0]); v++) {
+				dataplane_deny_counter(daemon->dataplane, slot, direction, verdicts[v], reasons[i], &counter);
+				sum += counter.packets;
+			}
+	return sum;
+}
+
+/* @blocks: of blocks_count(). */
+static json_t *endpoint_json(struct daemon *daemon, const struct live *live, const struct index *blocks)
 {
 	const struct container *container = container_of_live(daemon, live);
 	json_t *addresses = json_array();
-	uint64_t passed = 0, denied = 0, suppressed = 0;
+	uint64_t passed = 0, denied = 0, limited = 0, suppressed = 0;
 	char text[TEXT_ADDR_SIZE], service[CONTAINER_SERVICE_SIZE];
 
 	for (size_t i = 0; i < live->address_count; i++)
 		json_array_append_new(addresses, json_string(text_addr(&live->addresses[i], text)));
 	if (live->slot) {
 		totals(daemon, live->slot, &passed, &denied);
+		limited = limited_packets(daemon, live->slot);
 		suppressed = daemon->dataplane->event_budgets[live->slot].suppressed;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o}",
 			 "container", container ? container->name : "", "container_id", live->container_id ? live->container_id : "",
 			 "service", container_service(container, service), "network", network_name(daemon, live),
 			 "interface", live->link.name, "state", live_state_name(daemon, live), "policies", policy_names(live),
 			 "addresses", addresses, "packets_passed", (json_int_t)passed, "packets_denied", (json_int_t)denied,
+			 "packets_limited", (json_int_t)limited, "blocks", (json_int_t)(live->id ? index_get(blocks, live->container) : 0),
 			 "events_suppressed", (json_int_t)suppressed, "not_enforced", why_not_enforced(daemon, live));
 }
 
@@ -152,20 +174,56 @@ static int compare_live(const void *a, const void *b)
 	return strcmp((*(struct live *const *)a)->link.name, (*(struct live *const *)b)->link.name);
 }
 
+struct table_use {
+	const char *name, *full;	/* full: what follows when it is */
+	size_t entries, capacity;
+};
+
+#define PRESSURE_PERCENT 80
+
+/* Tables that packets fill, and that are nearly full. As of the last sweep. */
+static json_t *pressure(const struct daemon *daemon)
+{
+	const struct table_use tables[] = {
+		{ "connections", "new ones are denied, and those that are not established go early", daemon->flows_standing, DNET_MAX_FLOWS },
+		{ "allowances of limits", "those that are nearly full again are forgotten for others", daemon->buckets_standing, MAX_BUCKETS },
+		{ "blocks", "further bans find no room", blocks_standing(daemon), DNET_MAX_BLOCKS },
+	};
+	json_t *sentences = json_array();
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		size_t percent = tables[i].entries * 100 / tables[i].capacity;
+
+		if (percent >= PRESSURE_PERCENT)
+			json_array_append_new(sentences, json_sprintf("%zu %% of the %zu %s that can be kept are in use; when all are, %s",
+								      percent, tables[i].capacity, tables[i].name, tables[i].full));
+	}
+	return sentences;
+}
+
+static void index_clearp(struct index *index)
+{
+	index_clear(index);
+}
+
 int report_ps(void *context, const json_t *request, json_t **ret, struct error *error)
 {
 	struct daemon *daemon = context;
+	_cleanup_(index_clearp) struct index blocks = {};
 	json_t *endpoints = json_array(), *unprotected = json_array();
 	_cleanup_free_ struct live **sorted = calloc(daemon->live.count + 1, sizeof(*sorted));
 
 	(void)request;
-	if (!sorted)
+	if (!sorted || blocks_count(daemon, &blocks) < 0) {
+		json_decref(endpoints);
+		json_decref(unprotected);
 		return error_set(error, -ENOMEM, "out of memory");
+	}
 	if (daemon->live.count)
 		memcpy(sorted, daemon->live.items, daemon->live.count * sizeof(*sorted));
 	qsort(sorted, daemon->live.count, sizeof(*sorted), compare_live);
 	for (size_t i = 0; i < daemon->live.count; i++)
-		json_array_append_new(endpoints, endpoint_json(daemon, sorted[i]));
+		json_array_append_new(endpoints, endpoint_json(daemon, sorted[i], &blocks));
 	for (size_t i = 0; daemon->inventory && i < daemon->inventory->container_count; i++) {
 		const char *why = why_unprotected(daemon, &daemon->inventory->containers[i]);
 
@@ -173,7 +231,8 @@ int report_ps(void *context, const json_t *request, json_t **ret, struct error *
 			json_array_append_new(unprotected, json_pack("{s:s, s:s}", "container", daemon->inventory->containers[i].name,
 								     "why", why));
 	}
-	*ret = json_pack("{s:o, s:o}", "endpoints", endpoints, "unprotected", unprotected);
+	*ret = json_pack("{s:o, s:o, s:I, s:o}", "endpoints", endpoints, "unprotected", unprotected, "blocks_everywhere",
+			 (json_int_t)index_get(&blocks, 0), "pressure", pressure(daemon));
 	return *ret ? 0 : error_set(error, -ENOMEM, "out of memory");
 }
 
@@ -225,7 +284,7 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 		json_array_append_new(problems, json_sprintf("somebody removed programs from interfaces %lu times; they were put back",
 							     attacher_repairs(daemon->attacher)));
 	*ret = json_pack("{s:s, s:i, s:I, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:s, s:s}, s:s, s:o, s:s, s:o, s:{s:I, s:I}, "
-			 "s:{s:I, s:I, s:I}, s:I, s:o}",
+			 "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:o}",
 			 "version", DNETBPF_VERSION, "pid", (int)getpid(),
 			 "uptime_seconds", (json_int_t)((monotonic_ns() - daemon->started_ns) / 1000000000ull),
 			 "namespace_cookie", (json_int_t)daemon->dataplane->state->netns_cookie,
@@ -237,6 +296,10 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 			 "policy", policies_status(daemon), "unknown", daemon->policies->unknown_deny ? "deny" : "allow",
 			 "endpoints", states,
 			 "flows", "entries", (json_int_t)daemon->flows_standing, "capacity", (json_int_t)DNET_MAX_FLOWS,
+			 "limits", "buckets", (json_int_t)daemon->buckets_standing, "capacity", (json_int_t)MAX_BUCKETS,
+			 "evictions", (json_int_t)daemon->dataplane->state->bucket_evictions,
+			 "blocks", "entries", (json_int_t)blocks_standing(daemon), "capacity", (json_int_t)DNET_MAX_BLOCKS,
+			 "bans", (json_int_t)daemon->dataplane->state->bans, "refused", (json_int_t)daemon->dataplane->state->bans_refused,
 			 "events", "sent", (json_int_t)event_total(daemon, false), "suppressed", (json_int_t)event_total(daemon, true),
 			 "lost", (json_int_t)daemon->dataplane->state->events_lost,
 			 "pending_denied", (json_int_t)pending_denied(daemon), "problems", problems);
@@ -318,6 +381,9 @@ static void table_samples(struct daemon *daemon, struct metrics *metrics)
 		{ "rulesets", daemon->install.rulesets, DNET_MAX_RULESETS },
 		{ "rules", daemon->install.rules, DNET_MAX_RULE_ENTRIES },
 		{ "bounds", daemon->install.bounds, DNET_MAX_BOUNDS },
+		{ "limits", daemon->install.limits, DNET_MAX_LIMITS },
+		{ "buckets", daemon->buckets_standing, MAX_BUCKETS },
+		{ "blocks", blocks_standing(daemon), DNET_MAX_BLOCKS },
 		{ "row_words", daemon->install.row_words, DNET_MAX_ROW_WORDS },
 	};
 
@@ -347,6 +413,11 @@ void report_metrics(void *context, struct metrics *metrics)
 		if (daemon->rule_names[i].policy)
 			metrics_sample_u64(metrics, "dnetbpf_rule_hits_total", dataplane_rule_hits(daemon->dataplane, i), "policy",
 					   daemon->rule_names[i].policy, "rule", daemon->rule_names[i].rule->name, NULL);
+	limits_metrics(daemon, metrics);
+	metrics_family(metrics, "dnetbpf_limit_evictions_total", "counter",
+		       "Buckets of limits that were not full again and were forgotten for others.");
+	metrics_sample_u64(metrics, "dnetbpf_limit_evictions_total", daemon->dataplane->state->bucket_evictions, NULL);
+	blocks_metrics(daemon, metrics);
 	metrics_family(metrics, "dnetbpf_flows", "gauge", "Connections in the flow table.");
 	metrics_sample_u64(metrics, "dnetbpf_flows", daemon->flows_standing, NULL);
 	metrics_family(metrics, "dnetbpf_events_total", "counter", "Events that reached the daemon, by verdict.");

@@ -23,13 +23,30 @@ static uint64_t rule_hits(const struct daemon *daemon, uint32_t local, size_t nu
 	return counter < DNET_MAX_RULE_COUNTERS ? dataplane_rule_hits(dataplane, counter) : 0;
 }
 
-static json_t *rule_json(const struct daemon *daemon, const struct listed_rule *listed, uint32_t local, size_t number)
+/* What was refused at this interface for the rule's limits. */
+static uint64_t rule_exceeded(const struct daemon *daemon, uint32_t endpoint_id, uint32_t local, size_t number)
+{
+	const struct dataplane *dataplane = daemon->dataplane;
+	const struct dnet_ruleset *ruleset = &dataplane->rulesets[daemon->install.arena * DNET_MAX_RULESETS + local];
+	const struct dnet_rule *rule = number < ruleset->rule_count ? &dataplane->rules[ruleset->rule_base + number] : NULL;
+	uint64_t hits = 0;
+
+	for (uint32_t i = 0; rule && i < rule->limit_count; i++)
+		hits += limits_exceeded(daemon, endpoint_id, rule->limit_base + i);
+	return hits;
+}
+
+static json_t *rule_json(const struct daemon *daemon, uint32_t endpoint_id, const struct listed_rule *listed, uint32_t local,
+			 size_t number)
 {
 	const struct policy *policy = policy_set_policy(daemon->policies, listed->policy);
+	uint64_t exceeded = rule_exceeded(daemon, endpoint_id, local, number);
 	json_t *rule = explain_rule_json(listed);
 	char until[TEXT_TIME_SIZE];
 
 	json_object_set_new(rule, "hits", json_integer((json_int_t)rule_hits(daemon, local, number)));
+	if (exceeded)
+		json_object_set_new(rule, "exceeded", json_integer((json_int_t)exceeded));
 	if (policy && policy->override)
 		json_object_set_new(rule, "override", json_true());
 	if (policy && policy->until_unix_ns)
@@ -37,7 +54,7 @@ static json_t *rule_json(const struct daemon *daemon, const struct listed_rule *
 	return rule;
 }
 
-static json_t *layer_json(const struct daemon *daemon, uint32_t local, enum dnet_layer layer)
+static json_t *layer_json(const struct daemon *daemon, uint32_t endpoint_id, uint32_t local, enum dnet_layer layer)
 {
 	const struct listed_rule *rules;
 	size_t count = compiler_rules(daemon->compiler, local, &rules);
@@ -46,7 +63,7 @@ static json_t *layer_json(const struct daemon *daemon, uint32_t local, enum dnet
 	for (size_t i = 0; i < count; i++)
 		/* The rule that lets pass what `host:` does not deny is nobody's: how the list ends says it. */
 		if (layer != DNET_LAYER_HOST || rules[i].rule->origin.line)
-			json_array_append_new(list, rule_json(daemon, &rules[i], local, i));
+			json_array_append_new(list, rule_json(daemon, endpoint_id, &rules[i], local, i));
 	return json_pack("{s:s, s:o, s:s}", "layer", explain_layer_name(layer), "rules", list, "ends",
 			 layer == DNET_LAYER_HOST ? "pass" : "deny");
 }
@@ -59,7 +76,7 @@ static json_t *direction_json(const struct daemon *daemon, const struct live *li
 
 	for (unsigned int layer = 0; layer < DNET_LAYERS; layer++)
 		if (rulesets[layer])
-			json_array_append_new(layers, layer_json(daemon, rulesets[layer], layer));
+			json_array_append_new(layers, layer_json(daemon, live->id, rulesets[layer], layer));
 	return json_pack("{s:o, s:s}", "layers", layers, "ends", live->verdict.invalid ? "deny" : governed ? "deny" :
 			 "defaults.unselected: allow");
 }

@@ -9,8 +9,10 @@
 #include "control/server.h"
 #include "daemon/addresser.h"
 #include "daemon/attacher.h"
+#include "daemon/blocks.h"
 #include "daemon/daemon.h"
 #include "daemon/install.h"
+#include "daemon/limits.h"
 #include "daemon/live.h"
 #include "daemon/places.h"
 #include "docker/docker.h"
@@ -118,6 +120,9 @@ struct daemon {
 	struct install retired[DNET_ARENAS];	/* by arena: entries that are still in the kernel and in force no more */
 	struct index rule_counters;	/* `rule_ids`: from a rule's key to its counter */
 	uint32_t next_rule_counter;
+	struct limit_names limit_names;	/* of the limits in force */
+	struct index limit_ids;	/* `limit_ids`: from a limit's key to its id */
+	struct blocks_state blocks;
 	uint64_t next_set_tag;
 	struct policies_state policy;
 
@@ -138,7 +143,7 @@ struct daemon {
 	struct metrics_server *metrics;
 	struct metrics_histogram reconcile_histogram;
 	uint64_t events_reported[3];	/* by verdict */
-	size_t flows_standing;	/* at the last sweep */
+	size_t flows_standing, buckets_standing;	/* at the last sweep */
 	uint64_t swept_ns;
 	unsigned int sweeps;
 	char *problems[MAX_PROBLEMS];	/* what is wrong since the last reconcile; owned */
@@ -169,12 +174,22 @@ bool enforce_endpoint(struct daemon *daemon, const struct live *live, struct com
 
 /* events.c */
 void events_report(void *context, const struct dnet_event *event);
-/* report.c, show.c, explain.c, flows.c, inventory_json.c, init.c: control routes */
+/* Borrowed from the inventory, from the past or from here; "" where nothing is known. @id 0: of the interface @ifindex. */
+struct endpoint_names {
+	const char *container, *service, *network, *policies, *interface;
+	char service_text[CONTAINER_SERVICE_SIZE];
+};
+void endpoint_names(const struct daemon *daemon, uint32_t id, uint32_t ifindex, struct endpoint_names *ret);
+/* The kernel counts from boot, people from 1970. */
+uint64_t unix_of_monotonic(uint64_t monotonic);
+/* report.c, show.c, explain.c, flows.c, unblock.c, inventory_json.c, init.c: control routes */
 int report_ps(void *context, const json_t *request, json_t **ret, struct error *error);
 int report_status(void *context, const json_t *request, json_t **ret, struct error *error);
 int report_policy_show(void *context, const json_t *request, json_t **ret, struct error *error);
 int report_explain(void *context, const json_t *request, json_t **ret, struct error *error);
 int report_flows(void *context, const json_t *request, json_t **ret, struct error *error);
+int report_blocks(void *context, const json_t *request, json_t **ret, struct error *error);
+int unblock_request(void *context, const json_t *request, json_t **ret, struct error *error);
 int report_inventory(void *context, const json_t *request, json_t **ret, struct error *error);
 int report_init(void *context, const json_t *request, json_t **ret, struct error *error);
 void report_metrics(void *context, struct metrics *metrics);

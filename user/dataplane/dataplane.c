@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -124,6 +125,7 @@ static int map_all(struct dataplane *dataplane, struct error *error)
 		{ (void **)&dataplane->bounds, skeleton->maps.bounds },
 		{ (void **)&dataplane->rows, skeleton->maps.rows },
 		{ (void **)&dataplane->rules, skeleton->maps.rules },
+		{ (void **)&dataplane->limits, skeleton->maps.limits },
 		{ (void **)&dataplane->deny_counters, skeleton->maps.deny_counters },
 		{ (void **)&dataplane->event_budgets, skeleton->maps.event_budgets },
 	};
@@ -141,6 +143,11 @@ static int map_all(struct dataplane *dataplane, struct error *error)
 		{ &dataplane->attached_fd, skeleton->maps.attached },
 		{ &dataplane->rule_ids_fd, skeleton->maps.rule_ids },
 		{ &dataplane->sets_fd, skeleton->maps.sets },
+		{ &dataplane->buckets_fd, skeleton->maps.buckets },
+		{ &dataplane->limit_exceeded_fd, skeleton->maps.limit_exceeded },
+		{ &dataplane->limit_ids_fd, skeleton->maps.limit_ids },
+		{ &dataplane->blocks_fd, skeleton->maps.blocks },
+		{ &dataplane->proven_fd, skeleton->maps.proven },
 	};
 
 	for (size_t i = 0; i < sizeof(mapped) / sizeof(mapped[0]); i++) {
@@ -154,6 +161,7 @@ static int map_all(struct dataplane *dataplane, struct error *error)
 	dataplane->program_fd[PROGRAM_EGRESS] = bpf_program__fd(skeleton->progs.dnet_egress);
 	dataplane->program_fd[PROGRAM_INGRESS] = bpf_program__fd(skeleton->progs.dnet_ingress);
 	dataplane->program_fd[PROGRAM_BRIDGE] = bpf_program__fd(skeleton->progs.dnet_bridge);
+	dataplane->program_fd[PROGRAM_RECOUNT] = bpf_program__fd(skeleton->progs.dnet_recount);
 	return 0;
 }
 
@@ -205,11 +213,18 @@ int dataplane_open(const char *pin, struct dataplane **ret, struct error *error)
 	if (r < 0)
 		goto fail;
 	if (dataplane->state->abi_version != DNET_ABI_VERSION) {
+		ssize_t size = sizeof(dataplane->state->bucket_seed);
+
 		dataplane->adopted = false;
+		if (getrandom(dataplane->state->bucket_seed, (size_t)size, 0) != size) {
+			r = error_set(error, -EIO, "the kernel gives no random numbers: %s", strerror(errno));
+			goto fail;
+		}
 		dataplane->state->netns_cookie = netns_cookie();
 		dataplane->state->next_endpoint_id = 1;
 		dataplane->state->generation = 1;
 		dataplane->state->next_set_class = 1;
+		dataplane->state->next_limit_id = 1;
 		__atomic_store_n(&dataplane->state->abi_version, DNET_ABI_VERSION, __ATOMIC_RELEASE);
 	}
 	*ret = dataplane;
@@ -238,6 +253,7 @@ void dataplane_close(struct dataplane *dataplane)
 		unmap(dataplane->bounds, skeleton->maps.bounds);
 		unmap(dataplane->rows, skeleton->maps.rows);
 		unmap(dataplane->rules, skeleton->maps.rules);
+		unmap(dataplane->limits, skeleton->maps.limits);
 		unmap(dataplane->deny_counters, skeleton->maps.deny_counters);
 		unmap(dataplane->event_budgets, skeleton->maps.event_budgets);
 		explain_unload(dataplane);

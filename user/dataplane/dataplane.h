@@ -22,12 +22,14 @@
 #include <dnetbpf/event.h>
 #include <dnetbpf/explain.h>
 #include <dnetbpf/flow.h>
+#include <dnetbpf/limit.h>
 #include <dnetbpf/policy.h>
 #include <dnetbpf/set.h>
 
 #include "base/error.h"
 
-enum dataplane_program { PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_BRIDGE, PROGRAM_COUNT };
+/* The first three are attached; the last corrects a count of connections and is run by BPF_PROG_RUN alone. */
+enum dataplane_program { PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_BRIDGE, PROGRAM_RECOUNT, PROGRAM_COUNT };
 
 struct tc_bpf;
 struct ring_buffer;
@@ -47,13 +49,14 @@ struct dataplane {
 	struct dnet_bound *bounds;
 	uint64_t *rows;
 	struct dnet_rule *rules;
+	struct dnet_limit *limits;
 	struct dnet_counter *deny_counters;
 	struct dnet_event_budget *event_budgets;
 
 	int links_fd, addresses_fd, bridges_fd, places_fd, peer_rows_fd, prefix_rows_fd, flows_fd, pass_counters_fd,
-	    rule_hits_fd, events_fd, attached_fd, rule_ids_fd, sets_fd;
+	    rule_hits_fd, events_fd, attached_fd, rule_ids_fd, sets_fd, buckets_fd, limit_exceeded_fd, limit_ids_fd, blocks_fd, proven_fd;
 	uint64_t left_ns[DNET_ARENAS];	/* when an arena was switched away from, CLOCK_MONOTONIC; 0: longer ago than this process */
-	uint64_t set_tag[DNET_ARENAS][DNET_SET_FAMILIES];
+	uint64_t set_tag[DNET_TABLES][DNET_SET_FAMILIES];
 	struct explain_bpf *explain;	/* see dataplane_explain_load(); NULL: not loaded */
 };
 
@@ -120,10 +123,14 @@ void dataplane_clear_slot(struct dataplane *dataplane, uint32_t slot);
 
 /*
  * Walk the flows: remove what has expired, and what belongs to an endpoint that @alive says is gone. When more than 4/5 of the table
- * is in use, what is not established goes too after 5 s of silence. Returns how many entries stand. Bounded by the size of the
- * table; 262,144 entries take some 50 ms a walk, of which there are at most two.
+ * is in use, what is not established goes too after 5 s of silence. What is removed is taken out of the counts of `conns` limits;
+ * counts that then are not what the flows say are corrected. Returns how many entries stand. Bounded by the size of the
+ * table; 262,144 entries take some 50 ms a walk, of which there are at most two, and two more when counts are to be looked at.
  */
 size_t dataplane_sweep_flows(struct dataplane *dataplane, bool (*alive)(void *context, uint32_t endpoint_id), void *context);
+
+/* Buckets of limits that hold something: connections, or a rate that is not full again. Reads them all, in some 3 ms. */
+size_t dataplane_buckets_in_use(const struct dataplane *dataplane);
 
 /* Deny events. The ring buffer's epoll fd is readable when some are there. */
 int dataplane_events_open(struct dataplane *dataplane, void (*event)(void *context, const struct dnet_event *event),

@@ -3,12 +3,13 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "dataplane/clock.h"
+#include "dataplane/counts.h"
 #include "dataplane/dataplane.h"
 
-#define SWEEP_BATCH 2048
 /* Under pressure, that is when the table is this full, connections that are not established go after a short silence: a flood of
  * SYNs must not keep out those who mean it. */
 #define PRESSURE_ENTRIES (DNET_MAX_FLOWS / 5 * 4)
@@ -39,8 +40,7 @@ struct sweep {
 	void *context;
 	uint64_t now_ns;
 	bool pressure;
-	struct dnet_flow_key *keys;
-	struct dnet_flow *flows;
+	size_t standing;
 };
 
 static bool is_dead(const struct sweep *sweep, const struct dnet_flow_key *key, const struct dnet_flow *flow)
@@ -58,48 +58,47 @@ static bool is_dead(const struct sweep *sweep, const struct dnet_flow_key *key, 
 	return false;
 }
 
-static size_t sweep_once(const struct sweep *sweep)
+static void sweep_flow(void *context, const struct dnet_flow_key *key, const struct dnet_flow *seen)
 {
+	struct sweep *sweep = context;
 	const int fd = sweep->dataplane->flows_fd;
-	uint32_t token = 0, count;
-	bool first = true;
-	size_t standing = 0;
-	int r;
+	struct dnet_flow flow;
 
-	do {
-		count = SWEEP_BATCH;
-		r = bpf_map_lookup_batch(fd, first ? NULL : &token, &token, sweep->keys, sweep->flows, &count, NULL);
-		if (r < 0 && errno != ENOENT)
-			break;
-		first = false;
-		for (uint32_t i = 0; i < count; i++) {
-			struct dnet_flow flow;
+	/* Looked at once more, because a packet may have revived it since the batch was read. */
+	if (!is_dead(sweep, key, seen) || map_get(fd, key, &flow) < 0 || !is_dead(sweep, key, &flow))
+		sweep->standing++;
+	else if (bpf_map_lookup_and_delete_elem(fd, key, &flow) == 0)
+		counts_give_back(sweep->dataplane, &flow);
+}
 
-			/* Looked at once more, because a packet may have revived it since the batch was read. */
-			if (is_dead(sweep, &sweep->keys[i], &sweep->flows[i]) && map_get(fd, &sweep->keys[i], &flow) == 0 &&
-			    is_dead(sweep, &sweep->keys[i], &flow))
-				map_delete(fd, &sweep->keys[i]);
-			else
-				standing++;
-		}
-	} while (r == 0);
-	return standing;
+static void sweep_once(struct sweep *sweep)
+{
+	sweep->standing = 0;
+	flows_walk(sweep->dataplane, sweep_flow, sweep);
+}
+
+/* What an endpoint was refused goes with it. */
+static void sweep_exceeded(void *context, const void *entry)
+{
+	const struct sweep *sweep = context;
+	struct dnet_exceeded_key key;
+
+	memcpy(&key, entry, sizeof(key));
+	if (!sweep->alive(sweep->context, key.endpoint_id))
+		map_delete(sweep->dataplane->limit_exceeded_fd, &key);
 }
 
 size_t dataplane_sweep_flows(struct dataplane *dataplane, bool (*alive)(void *context, uint32_t endpoint_id), void *context)
 {
-	_cleanup_free_ struct dnet_flow_key *keys = calloc(SWEEP_BATCH, sizeof(*keys));
-	_cleanup_free_ struct dnet_flow *flows = calloc(SWEEP_BATCH, sizeof(*flows));
-	struct sweep sweep = { .dataplane = dataplane, .alive = alive, .context = context, .keys = keys, .flows = flows };
-	size_t standing;
+	struct sweep sweep = { .dataplane = dataplane, .alive = alive, .context = context };
 
-	if (!keys || !flows)
-		return 0;
 	sweep.now_ns = clock_ns(CLOCK_MONOTONIC_COARSE);	/* the kernel side's clock */
-	standing = sweep_once(&sweep);
-	if (standing > PRESSURE_ENTRIES) {
+	sweep_once(&sweep);
+	if (sweep.standing > PRESSURE_ENTRIES) {
 		sweep.pressure = true;
-		standing = sweep_once(&sweep);
+		sweep_once(&sweep);
 	}
-	return standing;
+	counts_heal(dataplane);
+	map_for_each_key(dataplane->limit_exceeded_fd, sizeof(struct dnet_exceeded_key), sweep_exceeded, &sweep);
+	return sweep.standing;
 }

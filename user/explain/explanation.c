@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "compile/limits.h"
 #include "observe/event.h"
 
 #define SENTENCE_SIZE 1024
@@ -29,13 +30,32 @@ const char *explain_origin(const struct origin *origin, char *buffer)
 	return buffer;
 }
 
+static void add_default(json_t *defaults, const struct listed_rule *listed, const char *text, enum limit_source source)
+{
+	char from[128] = "host limits";
+
+	if (source == LIMIT_OF_RULE)
+		return;
+	if (source == LIMIT_OF_POLICY)
+		snprintf(from, sizeof(from), "limits of policy %s", listed->policy);
+	json_array_append_new(defaults, json_pack("{s:s, s:s}", "text", text, "from", from));
+}
+
 json_t *explain_rule_json(const struct listed_rule *listed)
 {
-	char origin[EXPLAIN_ORIGIN_SIZE];
+	const struct rule *rule = listed->rule;
+	char origin[EXPLAIN_ORIGIN_SIZE], text[LIMIT_TEXT_SIZE], ban[BAN_TEXT_SIZE];
+	json_t *defaults = json_array(), *json;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "rule", listed->rule->name, "text", listed->rule->text, "policy", listed->policy,
-			 "origin", explain_origin(&listed->rule->origin, origin), "action",
-			 listed->rule->action == DNET_RULE_ALLOW ? "allow" : "deny");
+	for (size_t i = 0; i < rule->limit_count; i++)
+		add_default(defaults, listed, limit_text(&rule->limits[i], text), rule->limits[i].source);
+	add_default(defaults, listed, ban_text(rule, ban), rule->ban_source);
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "rule", rule->name, "text", rule->text, "policy", listed->policy,
+			 "origin", explain_origin(&rule->origin, origin), "action", rule->action == DNET_RULE_ALLOW ? "allow" : "deny");
+	if (json_array_size(defaults))
+		json_object_set(json, "defaults", defaults);
+	json_decref(defaults);
+	return json;
 }
 
 /* What answered in a layer. */
@@ -74,6 +94,13 @@ static void name_default(const struct explain_world *world, const struct explain
 		explain_origin(&policy->origin, answer->origin);
 }
 
+static void name_rule(const struct listed_rule *listed, struct answer *answer)
+{
+	snprintf(answer->policy, sizeof(answer->policy), "%s", listed->policy);
+	snprintf(answer->name, sizeof(answer->name), "%s", listed->rule->name);
+	explain_origin(&listed->rule->origin, answer->origin);
+}
+
 static struct answer answer_of(const struct explain_world *world, const struct explain_end *end,
 			       const struct explain_judgement *judgement, enum dnet_layer layer)
 {
@@ -85,9 +112,7 @@ static struct answer answer_of(const struct explain_world *world, const struct e
 	answer.count = compiler_rules(world->compiler, local, &answer.rules);
 	if (judgement->rule[layer] < answer.count) {
 		answer.rule = &answer.rules[judgement->rule[layer]];
-		snprintf(answer.policy, sizeof(answer.policy), "%s", answer.rule->policy);
-		snprintf(answer.name, sizeof(answer.name), "%s", answer.rule->rule->name);
-		explain_origin(&answer.rule->rule->origin, answer.origin);
+		name_rule(answer.rule, &answer);
 	} else {
 		name_default(world, end, layer, &answer);
 	}
@@ -176,6 +201,10 @@ static void write_sentence(const struct explain_end *end, const struct explain_j
 		snprintf(buffer, size, "%s %s: its labels cannot be read, so everything is denied: %s", name, denied,
 			 end->compile.labels && end->compile.labels->problem ? end->compile.labels->problem : "unknown problem");
 		break;
+	case DNET_REASON_BANNED:
+	case DNET_REASON_BLOCKED:
+		snprintf(buffer, size, "%s %s: %s", name, denied, *judgement->block ? judgement->block : reason_sentence(judgement->reason));
+		break;
 	default:
 		snprintf(buffer, size, "%s %s: %s", name, judgement->verdict == DNET_PASS ? passed : denied,
 			 reason_sentence(judgement->reason));
@@ -212,6 +241,8 @@ static json_t *check_json(const struct explain_world *world, const struct explai
 	char sentence[SENTENCE_SIZE];
 	json_t *json = ends_json(packet);
 
+	if (judgement->blamed.rule)
+		name_rule(&judgement->blamed, &answer);
 	write_sentence(end, judgement, &answer, sentence, sizeof(sentence));
 	if (json_object_update_new(json, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}",
 			"verdict", verdict_name(judgement->verdict), "layer", answer.governs ? explain_layer_name(judgement->layer) : "",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "compile/limits.h"
 #include "explain/explanation.h"
 
 static void note(json_t *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -98,18 +99,24 @@ static void note_to_host(const struct explain_world *world, const struct explain
 static void note_unknown_offline(const struct explain_world *world, const struct explain_packet *packet, const struct explain_end *end,
 				 enum dnet_direction direction, json_t *notes)
 {
-	bool interface = false, dns = false;
+	bool interface = false, dns = false, limits = false, bans = false;
 
 	for (unsigned int layer = 0; layer < DNET_LAYERS; layer++) {
 		const struct listed_rule *rules;
 		size_t count = compiler_rules(world->compiler, end->verdict->ruleset[direction][layer], &rules);
 
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			limits = limits || rules[i].rule->limit_count;
+			bans = bans || rule_bans(rules[i].rule);
 			for (size_t j = 0; j < rules[i].rule->peer_count; j++) {
 				interface = interface || rules[i].rule->peers[j].kind == PEER_INTERFACE;
 				dns = dns || rules[i].rule->peers[j].kind == PEER_DNS;
 			}
+		}
 	}
+	if (limits)
+		note(notes, "%s has rules with limits, whose state nobody knows offline: the answer is that for a packet within them%s.",
+		     end->compile.container->name, bans ? ", of somebody who is not banned" : "");
 	if (interface && packet->src.kind == EXPLAIN_OUTSIDE)
 		note(notes, "%s has rules with iface:, which cannot be asked offline: they count as not matching.",
 		     end->compile.container->name);

@@ -36,6 +36,16 @@ static uint32_t no_counter(void *context, const char *policy, const struct rule 
 	return 0;
 }
 
+/* One id for all: nothing is counted here. */
+static uint32_t no_limit(void *context, const char *policy, const struct rule *rule, const struct limit *limit)
+{
+	(void)context;
+	(void)policy;
+	(void)rule;
+	(void)limit;
+	return 1;
+}
+
 /* --- who a peer is: as bpf/policy.bpf.h has it ---------------------------- */
 
 static enum dnet_peer_class outside_class(const struct dnet_addr *addr)
@@ -273,7 +283,7 @@ static int add_ends(struct explain_offline *offline)
 
 static int compile(struct explain_offline *offline, uint64_t now_unix_ns, struct error *error)
 {
-	struct compile_input input = { .policies = offline->world.policies, .now_unix_ns = now_unix_ns, .counter = no_counter };
+	struct compile_input input = { .policies = offline->world.policies, .now_unix_ns = now_unix_ns, .counter = no_counter, .limit = no_limit };
 	uint32_t next_class = 1;
 	int r;
 

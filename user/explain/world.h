@@ -52,6 +52,8 @@ struct explain_packet {
 	struct explain_side src, dst;
 };
 
+#define EXPLAIN_BLOCK_SIZE 768
+
 /* What one end's interface says. */
 struct explain_judgement {
 	enum dnet_reason reason;
@@ -61,6 +63,8 @@ struct explain_judgement {
 	enum dnet_layer layer;		/* that denied, or the last that governs */
 	uint32_t rule[DNET_LAYERS];	/* index in the layer's ruleset, EXPLAIN_NO_RULE: none */
 	struct explain_question question;
+	char block[EXPLAIN_BLOCK_SIZE];	/* BANNED, BLOCKED: which block, until when and why, as a clause; "" when nobody knows any more */
+	struct listed_rule blamed;	/* the rule whose limit was exceeded; NULL: none, or it is in force no more */
 };
 
 struct explain_world {

@@ -42,8 +42,10 @@ void selector_clear(struct selector *selector)
 
 void policy_clear(struct policy *policy)
 {
-	for (int i = 0; i < DNET_DIRECTIONS; i++)
+	for (int i = 0; i < DNET_DIRECTIONS; i++) {
 		rule_list_clear(&policy->direction[i]);
+		rule_clear(&policy->limits[i]);
+	}
 	selector_clear(&policy->selector);
 	free(policy->name);
 	free(policy->origin.file);

@@ -70,8 +70,16 @@ enum limit_per {
 	LIMIT_PER_DST,	/* egress rules alone */
 };
 
+/* Who said it, in the order in which they are asked. */
+enum limit_source {
+	LIMIT_OF_RULE,
+	LIMIT_OF_POLICY,	/* `limits:` of the rule's policy */
+	LIMIT_OF_HOST,		/* `limits:` of `host:` */
+};
+
 struct limit {
 	enum limit_kind kind;
+	enum limit_source source;
 	uint64_t count;		/* at least 1 */
 	uint64_t unit_ns;	/* of `rate` and `packets`: a second, minute or hour; `conns`: 0 */
 	uint64_t burst;		/* 0: none was given */
@@ -86,10 +94,13 @@ struct rule {
 	struct peer *peers;	/* at least one */
 	size_t peer_count;
 	char *network;		/* `on network:NAME`: the rule holds for the container's interface there alone; owned, or NULL */
-	struct limit *limits;	/* owned */
+	struct limit *limits;	/* each kind once, defaults included; owned */
 	size_t limit_count;
+	unsigned int no_limits;	/* 1 << kind: `rate none` and so on, no default gives it one */
 	uint64_t ban_ns;	/* 0: none */
 	bool ban_host;		/* `ban host DURATION`: everywhere, not at this container alone */
+	bool no_ban;		/* `ban none` */
+	enum limit_source ban_source;
 	bool log;		/* report what it allows, too */
 	char *text;		/* the rule with its spaces normalised; owned */
 	char *name;		/* `as NAME`, else 8 hex digits of a hash of the text; owned */
@@ -137,6 +148,8 @@ struct policy {
 	 */
 	bool override;
 	uint64_t until_unix_ns;		/* `until: TIME`: it does not apply any more from then on; 0: for ever */
+	/* `limits:`, as rules of which only limits, ban and origin are used. The rules below have them already. */
+	struct rule limits[DNET_DIRECTIONS];
 	struct rule_list direction[DNET_DIRECTIONS];
 	struct origin origin;
 };
