@@ -306,16 +306,19 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		/* A connection that we met in its middle is judged once more when a packet shows where it comes from. */
 		if (mine && end->generation == generation && (egress || end->origin_ifindex != DNET_ORIGIN_UNKNOWN)) {
 			reason = 0;
-			blocked = end->block_epoch != run->block_epoch ? judge_block(run, current, arena, now, commit) : 0;
-			if (blocked && !run->would)
-				return blocked;
+			if (end->block_epoch != run->block_epoch) {
+				blocked = judge_block(run, current, arena, now, commit);
+				if (blocked && !run->would)
+					return blocked;
+				if (commit)
+					end->block_epoch = run->block_epoch;
+			}
 			if (sender == flow->initiator) {
 				reason = judge_rate(run, end->packets_limit, commit);
 				if (reason && !limit_passes(run, reason))
 					return reason;
 			}
 			if (commit) {
-				end->block_epoch = run->block_epoch;
 				if (endpoint->flags & DNET_ENDPOINT_PROVES && packet->proto == IPPROTO_TCP)
 					prove(flow, packet, endpoint->container, sender, now);
 				flow_heard(flow, packet, sender, now);
@@ -394,7 +397,7 @@ static __always_inline enum dnet_reason judge_flow(struct __sk_buff *skb, struct
 		}
 		if (!flow) {
 			if (fresh && !limited)
-				limits_walk(question, endpoint->id, LIMITS_UNDO | (sender == initiator ? LIMITS_PACKET : 0));
+				limits_walk(question, endpoint->id, LIMITS_UNDO | (sender == initiator ? LIMITS_PACKET | ACT_PACKETS(run->packets) : 0));
 			count_give_back(question->counted[0]);
 			count_give_back(question->counted[1]);
 			run->would = false;

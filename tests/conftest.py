@@ -23,6 +23,7 @@ FIGURES = []
 
 def pytest_addoption(parser):
     parser.addoption("--churn-seconds", type=int, default=10, help="how long the churn of connections goes on under a limit")
+    parser.addoption("--geo-seconds", type=int, default=5, help="how long traffic goes on while databases of countries are exchanged")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -95,7 +95,7 @@ BAD_FILES = {
     "not yaml": ("version: 1\npolicies: [\n", None, None),
     "version": ("version: 7\n", 1, 10),
     "direction": ("version: 1\npolicies:\n  - name: web\n    select: all\n    ingress: [ \"allow to any\" ]\n", 5, 23),
-    "not yet": ("version: 1\npolicies:\n  - name: web\n    select: all\n    ingress: [ \"allow from geo:DE\" ]\n", 5, 17),
+    "countries": ("version: 1\ngeo: { database: nowhere }\n", 2, 18),
 }
 
 

@@ -178,7 +178,7 @@ def test_a_set_file_that_changes(world, daemon):
     (policy(80).replace("allow", "alow"), ":6:"),
     (policy(80) + "  - [\n", ":"),
     (policy(80) + "sets: { a: [ 1.2.3.4.5 ] }\n", ":7:"),
-    (policy(80).replace("from any", "from geo:DE"), ":6:"),
+    (policy(81) + "geo: { database: nowhere }\n", ":7:18:"),
     ("", ":"),
 ])
 def test_a_broken_file_keeps_the_old_policy(world, daemon, broken, where):
@@ -306,7 +306,7 @@ def test_rules_by_hand_are_for_a_time(world, daemon):
 def test_a_rule_by_hand_that_cannot_be_read(world, daemon):
     daemon = start(daemon, world, policy(80))
     path = os.path.join(daemon.directory, "policy.d", "by-hand.yaml")
-    for rule in ("allow 90/tpc from any", "allow 90/tcp from set:nowhere", "allow 90/tcp from geo:DE"):
+    for rule in ("allow 90/tpc from any", "allow 90/tcp from set:nowhere", "allow 90/tcp from geo:ED"):
         post(daemon, "/v1/rules", {"container": "web", "rule": rule}, status=400)
         assert not os.path.exists(path), rule
     post(daemon, "/v1/rules", {"container": "web"}, status=400)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The twelve semantics of policies, each by its number (docs/policy.md), on live traffic; the sixth: test_net_semantics_limits.py, the
-seventh: test_net_bans.py.
+seventh: test_net_bans.py, the tenth: test_net_countries.py.
 
 Who is where: lib/cases.py.
 """
@@ -380,29 +380,6 @@ def test_semantic_09_a_rule_waits_for_the_container_that_it_names(later):
     # A rule by hand, too, for a name that nobody has.
     done = s.daemon.command("allow", "nobody", "83/tcp from any")
     assert "nobody" in done.stdout and "waits" in done.stdout, done
-
-
-GEO = "allow 80/tcp from geo:DE"
-
-
-def test_semantic_10_geo_rules_are_refused_in_a_sentence(scene, session):
-    """Until geo blocking exists, nobody may believe that it is on."""
-    sentence = "geo: rules are not enforced yet"
-    code, said = check(session, of_web([GEO]))
-    assert code == 1 and sentence in said, said
-    s = scene(of_web([GEO]), labels={"free": {"dnetbpf.ingress": GEO}})
-    assert s.daemon.launch().wait(20) == 2 and f"{s.daemon.policy_path}:5:" in s.daemon.log() and sentence in s.daemon.log()
-    s.daemon.write_policy(of_web(["allow 81/tcp from any"]))
-    s.start()
-    for text in (of_web([GEO]), of_web(["allow 81/tcp from any"], head="host: { rules: [ deny from geo:KP ] }")):
-        done = s.reload(text, check=False)
-        assert done.returncode == 2 and sentence in done.stderr, done
-        s.opens("ext", "web", 81)
-    done = s.daemon.command("allow", "web", GEO[6:], check=False)
-    assert done.returncode == 2 and sentence in done.stderr, done
-    s.denies("ext", "web", 80, reason="default_denied")
-    s.denies("ext", "free", 80, container="free", reason="policy_invalid")
-    assert s.daemon.log().count(sentence) >= 4
 
 
 def test_semantic_11_the_guard_is_on_where_anybody_is_selected(scene, attach):

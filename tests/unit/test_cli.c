@@ -51,7 +51,7 @@ static void test_usage_errors(void **state)
 		{ "dnetbpf ps --json=yes", "--json takes no value" },
 		{ "dnetbpf ps foo", "foo is none" },
 		{ "dnetbpf policy", "say which policy command: policy check, policy show, " },
-		{ "dnetbpf geo", "say which geo command: geo lookup" },
+		{ "dnetbpf geo", "say which geo command: geo lookup or geo status" },
 		{ "dnetbpf geo lookpu 192.0.2.1", "there is no command geo lookpu; did you mean lookup? (`dnetbpf help geo` lists them)" },
 		{ "dnetbpf geo lookup", "write `dnetbpf geo lookup ADDR...|-`" },
 		{ "dnetbpf geo lookup --database", "--database wants FILE after it" },

@@ -61,12 +61,17 @@ static const struct answer {
 	  "\"events_suppressed\":0,\"not_enforced\":\"its policy is in audit mode: denials are reported only\"}],"
 	  "\"unprotected\":[{\"container\":\"agent\",\"why\":\"it uses the host's network\"}],\"blocks_everywhere\":4,"
 	  "\"pressure\":[\"81 % of a table\"]}" },
+	{ "GET", "/v1/geo",
+	  "{\"database\":\"/var/lib/a.mmdb\",\"in_force\":true,\"format\":\"Some-Country\",\"built\":\"2026-01-02T03:04:05Z\","
+	  "\"age_seconds\":7384,\"loaded\":\"2026-02-03T04:05:06Z\",\"ranges\":{\"ipv4\":5,\"ipv6\":6},\"countries\":251,\"reloads\":2,"
+	  "\"failed_reloads\":1,\"last_error\":\"it is truncated\"}" },
 	{ "GET", "/v1/status",
 	  "{\"version\":\"9.9\",\"pid\":77,\"uptime_seconds\":7384,\"namespace_cookie\":1,\"inventory\":{\"kind\":\"docker\","
 	  "\"url\":\"unix:///d.sock\",\"connected\":false,\"problem\":\"Docker does not answer\"},\"attach\":{\"mode\":\"clsact\","
 	  "\"why\":\"the kernel is older than 6.6\"},\"pin\":\"/sys/fs/bpf/dnetbpf\",\"policy\":{\"file\":\"/etc/p.yaml\","
 	  "\"loaded\":true,\"policies\":3},\"unknown\":\"deny\",\"endpoints\":{\"enforced\":4,\"pending\":0,\"audit\":1},"
 	  "\"limits\":{\"buckets\":3,\"capacity\":262144,\"evictions\":4},"
+	  "\"geo\":{\"database\":\"/usr/share/tor/geoip\",\"in_force\":true,\"countries\":251,\"age_seconds\":7384},"
 	  "\"blocks\":{\"entries\":7,\"capacity\":65536,\"bans\":19,\"refused\":1},"
 	  "\"flows\":{\"entries\":12,\"capacity\":262144},\"events\":{\"sent\":9,\"suppressed\":2,\"lost\":1},"
 	  "\"pending_denied\":6,\"problems\":[\"something is odd\"]}" },
@@ -93,9 +98,9 @@ static int give(size_t i, json_t **ret_body)
 }
 
 #define GIVE(n) static int give_##n(void *c, const json_t *q, json_t **b, struct error *e) { (void)c, (void)q, (void)e; return give(n, b); }
-GIVE(0) GIVE(1) GIVE(2) GIVE(3) GIVE(4) GIVE(5) GIVE(6) GIVE(7)
+GIVE(0) GIVE(1) GIVE(2) GIVE(3) GIVE(4) GIVE(5) GIVE(6) GIVE(7) GIVE(8)
 
-static const control_handler handlers[ANSWERS] = { give_0, give_1, give_2, give_3, give_4, give_5, give_6, give_7 };
+static const control_handler handlers[ANSWERS] = { give_0, give_1, give_2, give_3, give_4, give_5, give_6, give_7, give_8 };
 
 struct fixture {
 	char directory[64], socket[96], output[96];
@@ -246,7 +251,8 @@ static void test_status(void **state)
 	       "Daemon       dnetbpf 9.9, process 77, running for 2 h 3 min\n"
 	       "Inventory    docker at unix:///d.sock, not connected: Docker does not answer\n"
 	       "Policy       /etc/p.yaml, 3 policies\n"
-	       "Unknown      senders that are not under enforcement are denied\n\n"
+	       "Unknown      senders that are not under enforcement are denied\n"
+	       "Countries    /usr/share/tor/geoip, 251 countries, 2 h 3 min old\n\n"
 	       "Interfaces   4 enforced, 1 audit\n"
 	       "Connections  12 of at most 262144\n"
 	       "Limits       3 of at most 262144 allowances in use, 4 given up for others\n"
@@ -256,6 +262,15 @@ static void test_status(void **state)
 	       "Attached by  clsact: the kernel is older than 6.6\n"
 	       "Pins         /sys/fs/bpf/dnetbpf\n\n"
 	       "Problems:\n  something is odd\n");
+	expect(*state, "geo status", 0,
+	       "Database     /var/lib/a.mmdb\n"
+	       "Format       Some-Country\n"
+	       "Built        2026-01-02T03:04:05Z, 2 h 3 min ago\n"
+	       "Ranges       5 of IPv4, 6 of IPv6\n"
+	       "Countries    251\n"
+	       "Loaded       2026-02-03T04:05:06Z\n"
+	       "Reloads      2, and 1 that failed\n"
+	       "Last error   it is truncated\n");
 }
 
 static void test_blocks(void **state)
@@ -282,7 +297,7 @@ static void test_json(void **state)
 	static const struct {
 		const char *command;
 		size_t answer;
-	} commands[] = { { "ps", 0 }, { "status", 1 }, { "blocks", 3 } };
+	} commands[] = { { "ps", 0 }, { "geo status", 1 }, { "status", 2 }, { "blocks", 4 } };
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

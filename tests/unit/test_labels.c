@@ -133,8 +133,6 @@ static void test_invalid(void **state)
 		{ { { "dnetbpf.ingress", "allow from set:offic" } }, "label dnetbpf.ingress, column 12: there is no set \"offic\"" },
 		{ { { "dnetbpf.ingress", "allow 81/tcp from any; allow 80/tcp from any rate 5/m per src ban host 10m" } },
 		  "label dnetbpf.ingress, column 24: `ban host` reaches beyond this container, and is for the policy file alone" },
-		{ { { "dnetbpf.ingress", "allow from any;deny from host, geo:kp" } },
-		  "label dnetbpf.ingress, column 32: geo: rules are not enforced yet" },
 		{ { { "dnetbpf.ingress", "allow from any as 0123abcd" } }, "label dnetbpf.ingress, column 19: \"0123abcd\" looks like" },
 		{ { { "dnetbpf.egress", "allow to any rate 5/s per src" } }, "label dnetbpf.egress, column 27: in an egress rule" },
 		{ { { "dnetbpf.mode", "adit" } }, "label dnetbpf.mode, column 1: the mode must be enforce or audit, not \"adit\"; did you mean \"audit\"?" },

@@ -12,6 +12,7 @@
 #include "compile/compile.h"
 #include "config/document.h"
 #include "config/policy_file.h"
+#include "geo/need.h"
 
 static uint64_t now_unix_ns(void)
 {
@@ -65,7 +66,8 @@ static int trial_run(struct trial *trial, const struct policy_set *set, struct e
 {
 	static const struct network network = { .id = "check", .name = "check" };
 	static const char *const no_networks[] = { NULL };
-	struct compile_input input = { .policies = &trial->policies, .counter = no_counter, .limit = no_limit };
+	/* That there is one has been looked at before. */
+	struct compile_input input = { .policies = &trial->policies, .has_countries = true, .counter = no_counter, .limit = no_limit };
 	size_t count = set->policy_count ? set->policy_count : 1;
 	uint32_t next_class = 1;
 	int r;
@@ -116,6 +118,16 @@ static void check_size(const char *path, const struct policy_set *set, struct di
 		result->user_bytes += set->sets[i].prefix_count * sizeof(struct prefix);
 }
 
+/* What the policies need of a database of countries. */
+static void check_countries(const struct policy_set *set, struct diagnostics *diagnostics)
+{
+	_cleanup_(geo_freep) struct geo *geo = NULL;
+	struct error error = {};
+
+	if ((set->geo_database || geo_rule(set, NULL)) && geo_load_for(set, &geo, &error) < 0)
+		diagnostics_add_error(diagnostics, &error);
+}
+
 /* The lines of all files that were read, for what was found after the reading. */
 static void quote_sources(const struct policy_set *set, const char *but, struct diagnostics *diagnostics)
 {
@@ -150,6 +162,7 @@ static void check_policies(const char *path, const char *text, size_t length, co
 		error_set(&error, -ENOMEM, "%s: out of memory", path);
 		diagnostics_add_error(diagnostics, &error);
 	}
+	check_countries(&set, diagnostics);
 	/* What is refused anyway takes no memory, and its errors are said. */
 	if (!diagnostics->errors)
 		check_size(path, &set, diagnostics, result);

@@ -261,13 +261,6 @@ static void check_later(const struct lint_list *list, struct diagnostics *diagno
 		if (rule->log)
 			lint_warn(diagnostics, LINT_LATER, &rule->origin, NULL,
 				  "its log is not enforced yet by this version: the rule works as if it were not there");
-		/* The reader of labels has refused it. */
-		for (size_t j = 0; j < rule->peer_count && !list->label; j++)
-			if (rule->peers[j].kind == PEER_COUNTRY) {
-				lint_error(diagnostics, &rule->origin, "geo: rules are not enforced yet, and a policy that has one is refused: take "
-					   "geo:%s out", rule->peers[j].name);
-				break;
-			}
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What is allowed to be written and is probably not what was meant: warnings, each with the line that fixes it where one line does.
- * And two errors: geo: rules, which no policy in force may have yet, and policies of different mode on one container. Pure.
+ * And one error: policies of different mode on one container. Pure.
  */
 #ifndef DNETBPF_CHECK_LINT_H
 #define DNETBPF_CHECK_LINT_H

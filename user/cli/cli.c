@@ -119,6 +119,8 @@ const struct cli_command cli_commands[] = {
 	  "--json: one object a line. Needs neither root nor a daemon. Exit code 1 or 2: something was no address; the others are\n"
 	  "answered all the same.",
 	  OPTIONS(OPTION_DATABASE, OPTION_JSON), command_geo_lookup },
+	{ "geo status", "show the daemon's database of countries: from when it is, and when it was read", NULL, 0, 0, NULL,
+	  OPTIONS(OPTION_JSON, OPTION_CONTROL), command_geo_status },
 	{ "status", "show how the daemon is doing", NULL, 0, 0, NULL, OPTIONS(OPTION_JSON, OPTION_CONTROL), command_status },
 	{ "doctor", "say what this machine has or lacks, and what to do", NULL, 0, 0,
 	  "Exit code 0: no problem; 1: a problem; 3: the kernel is too old.",

@@ -122,6 +122,7 @@ int command_flows(const struct cli_values *values);
 int command_blocks(const struct cli_values *values);
 int command_unblock(const struct cli_values *values);
 int command_geo_lookup(const struct cli_values *values);
+int command_geo_status(const struct cli_values *values);
 int command_init(const struct cli_values *values);
 
 #endif

@@ -5,9 +5,11 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "base/word.h"
 #include "cli/cli.h"
+#include "control/client.h"
 #include "geo/geo.h"
 
 #define SHOWN_ERRORS 10	/* of standard input; a wrong file has a million of them */
@@ -92,4 +94,49 @@ int command_geo_lookup(const struct cli_values *values)
 		}
 	}
 	return code;
+}
+
+#define LABEL "%-12s "
+#define NUMBER "%" JSON_INTEGER_FORMAT
+
+static void print_line(const char *label, const char *text)
+{
+	char buffer[1024];
+
+	printf(LABEL "%s\n", label, printable_copy(text, buffer, sizeof(buffer)));
+}
+
+static void print_status(const json_t *body)
+{
+	const json_t *ranges = json_object_get(body, "ranges");
+	char age[TEXT_DURATION_SIZE];
+
+	print_line("Database", cli_text(body, "database"));
+	if (json_is_true(json_object_get(body, "in_force"))) {
+		print_line("Format", cli_text(body, "format"));
+		printf(LABEL "%s, %s ago\n", "Built", cli_text(body, "built"), text_duration((uint64_t)cli_number(body, "age_seconds"), age));
+		printf(LABEL NUMBER " of IPv4, " NUMBER " of IPv6\n", "Ranges", cli_number(ranges, "ipv4"), cli_number(ranges, "ipv6"));
+		printf(LABEL NUMBER "\n", "Countries", cli_number(body, "countries"));
+		print_line("Loaded", cli_text(body, "loaded"));
+	} else {
+		print_line("Loaded", "no: rules with geo: are refused, and containers whose labels have one are denied everything");
+	}
+	printf(LABEL NUMBER ", and " NUMBER " that failed\n", "Reloads", cli_number(body, "reloads"), cli_number(body, "failed_reloads"));
+	if (*cli_text(body, "last_error"))
+		print_line("Last error", cli_text(body, "last_error"));
+}
+
+int command_geo_status(const struct cli_values *values)
+{
+	struct error error = {};
+	json_t *body;
+
+	if (control_request(values->control, "GET", "/v1/geo", NULL, &body, &error) < 0)
+		return cli_fail(&error);
+	if (values->json)
+		cli_print_json(body);
+	else
+		print_status(body);
+	json_decref(body);
+	return CLI_OK;
 }

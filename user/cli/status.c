@@ -95,6 +95,19 @@ static void print_endpoints(const json_t *endpoints)
 	printf("%s\n", *separator ? "" : "none");
 }
 
+static void print_countries(const json_t *geo)
+{
+	char age[TEXT_DURATION_SIZE];
+
+	printf(LABEL, "Countries");
+	if (!json_is_true(json_object_get(geo, "in_force"))) {
+		printf("no database\n");
+		return;
+	}
+	print_text(cli_text(geo, "database"));
+	printf(", " NUMBER " countries, %s old\n", cli_number(geo, "countries"), text_duration((uint64_t)cli_number(geo, "age_seconds"), age));
+}
+
 static void print_status(const json_t *body)
 {
 	const json_t *flows = json_object_get(body, "flows"), *events = json_object_get(body, "events"),
@@ -105,6 +118,7 @@ static void print_status(const json_t *body)
 	print_daemon(body);
 	print_inventory(json_object_get(body, "inventory"));
 	print_policy(body);
+	print_countries(json_object_get(body, "geo"));
 	printf("\n");
 	print_endpoints(json_object_get(body, "endpoints"));
 	printf(LABEL NUMBER " of at most " NUMBER "\n", "Connections", cli_number(flows, "entries"), cli_number(flows, "capacity"));

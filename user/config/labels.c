@@ -56,13 +56,9 @@ static struct word rule_word(const struct label_text *label, const struct rule *
 	return rule->origin.column > 0 && (size_t)rule->origin.column <= word.length ? word_after(word, (size_t)rule->origin.column - 1) : word;
 }
 
-/* Semantic 8: what is not enforced yet, or names nothing, denies this container and stops no other policy. */
+/* Semantic 8: what names nothing denies this container and stops no other policy. */
 static int check_rule(const struct label_text *label, const struct rule *rule)
 {
-	for (size_t i = 0; i < rule->peer_count; i++)
-		if (rule->peers[i].kind == PEER_COUNTRY)
-			return place_error(&label->place, rule_find_peer(&label->place, rule, "geo:", NULL),
-					   "geo: rules are not enforced yet: leave it out");
 	/* A container's labels are about itself: who may write them may not cut anybody off from the others. */
 	if (rule->ban_ns && rule->ban_host)
 		return place_error(&label->place, rule_word(label, rule), "`ban host` reaches beyond this container, and is for the "

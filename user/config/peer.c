@@ -244,15 +244,15 @@ int parse_service(const struct place *place, struct word word, char **project, c
 	return *name ? 0 : place_no_memory(place);
 }
 
-struct word rule_find_peer(const struct place *place, const struct rule *rule, const char *kind, const char *name)
+/* Where in the text of a rule a set is named. */
+static struct word find_set(const struct place *place, const struct rule *rule, const char *name)
 {
 	const char *begin = place->text + (place->fixed ? 0 : rule->origin.column - place->origin->column);
 	struct scan scan;
 
 	/* No other part of a rule has such a word; a semicolon ends the rule where the text is a list. */
 	scan_begin(&scan, place, begin, begin + strcspn(begin, ";"));
-	while (scan.word.length &&
-	       !(word_begins(scan.word, kind) && (!name || word_is(word_after(scan.word, strlen(kind)), name))))
+	while (scan.word.length && !(word_begins(scan.word, "set:") && word_is(word_after(scan.word, strlen("set:")), name)))
 		scan_next(&scan);
 	return scan.word;
 }
@@ -268,7 +268,7 @@ int rule_check_sets(const struct place *place, const struct rule *rule, const st
 		suggest_begin(&suggestion, word_of(name));
 		for (size_t j = 0; j < policies->set_count; j++)
 			suggest_offer(&suggestion, policies->sets[j].name);
-		return place_error(place, rule_find_peer(place, rule, "set:", name), "there is no set \"%s\"%s",
+		return place_error(place, find_set(place, rule, name), "there is no set \"%s\"%s",
 				   word_print(suggestion.word).text,
 				   suggest_end(&suggestion, policies->set_count ? ": \"sets\" of the policy file does not have it" :
 							    ": the policy file has no \"sets\""));

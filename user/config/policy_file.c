@@ -104,7 +104,8 @@ static int read_database(const struct document *document, const struct node *key
 	if (!*value->text)
 		return node_error(document, value, "the path of the database is missing here");
 	set->geo_database = document_path(document, value->text);
-	return set->geo_database ? 0 : document_no_memory(document);
+	set->geo_origin = (struct origin){ .file = strdup(document->name), .line = value->line, .column = value->column };
+	return set->geo_database && set->geo_origin.file ? 0 : document_no_memory(document);
 }
 
 static const struct node_key geo_keys[] = {

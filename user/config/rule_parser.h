@@ -47,8 +47,6 @@ int selector_parse_place(const struct place *place, struct selector *ret);
  */
 int rule_take_limits(struct rule *rule, const struct rule *defaults, enum limit_source source);
 
-/* The word of the peer "KIND:NAME" in the text that holds @rule; with @name NULL the first of that kind. */
-struct word rule_find_peer(const struct place *place, const struct rule *rule, const char *kind, const char *name);
 /* Does every set exist that @rule names? If not: -EINVAL, and what may have been meant. @place: of the text that holds @rule. */
 int rule_check_sets(const struct place *place, const struct rule *rule, const struct policy_set *policies);
 

@@ -216,7 +216,7 @@ void by_hand_expire(evutil_socket_t fd, short what, void *context)
 	struct daemon *daemon = context;
 	struct policies_state *state = &daemon->policy;
 	const struct timeval retry = { .tv_sec = RETRY_SECONDS };
-	struct policy_set *before;
+	struct in_force same = enforce_now(daemon), before;
 	struct error error = {};
 	uint64_t now = unix_ns();
 	int r;
@@ -227,7 +227,7 @@ void by_hand_expire(evutil_socket_t fd, short what, void *context)
 		by_hand_plan(daemon);
 		return;
 	}
-	if (enforce_switch(daemon, daemon->policies, &before, &error) < 0) {
+	if (enforce_switch(daemon, &same, &before, &error) < 0) {
 		log_error("rules whose time is over are still in force: %s", error.text);
 		evtimer_add(state->expiry_timer, &retry);
 		return;

@@ -148,6 +148,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	reconcile_sweep(daemon, 0);
 	policies_tick(daemon);
+	countries_tick(daemon);
 	if (++daemon->sweeps % DUMP_SWEEPS == 0) {
 		daemon->links_lost = true;
 		addresser_request(daemon->addresser);
@@ -240,6 +241,7 @@ static const struct control_route routes[] = {
 	{ "POST", "/v1/blocks", report_blocks },
 	{ "POST", "/v1/unblock", unblock_request },
 	{ "GET", "/v1/init", report_init },
+	{ "GET", "/v1/geo", countries_request },
 	{ "GET", "/v1/inventory", report_inventory },
 	{ "POST", "/v1/policy/show", report_policy_show },
 	{ "POST", "/v1/policy/explain", report_explain },
@@ -347,7 +349,8 @@ static int open_dataplane(struct daemon *daemon)
 	struct error error = {};
 	size_t count = 0;
 
-	if (dataplane_open(daemon->options->pin, &daemon->dataplane, &error) < 0 ||
+	/* The countries before the programs of this version are attached, and before its rules. */
+	if (dataplane_open(daemon->options->pin, &daemon->dataplane, &error) < 0 || countries_install(daemon, &error) < 0 ||
 	    netlink_watch_open(NETLINK_WATCH_ALL, &daemon->netlink_fd, &error) < 0 ||
 	    addresser_start(&daemon->addresser, &error) < 0 ||
 	    netlink_dump_links(&links, &count, &error) < 0 ||
@@ -418,7 +421,7 @@ static int add_events(struct daemon *daemon)
 	event_add(daemon->attached_event, NULL);
 	if (daemon->peers_event)
 		event_add(daemon->peers_event, NULL);
-	if (policies_watch(daemon, &error) < 0) {
+	if (policies_watch(daemon, &error) < 0 || countries_watch(daemon, &error) < 0) {
 		log_error("%s", error.text);
 		return 1;
 	}
@@ -458,6 +461,7 @@ static void daemon_clear(struct daemon *daemon)
 		dataplane_events_close(daemon->ring);
 	addresser_stop(daemon->addresser);
 	reconcile_clear(daemon);
+	countries_stop(daemon);
 	policies_stop(daemon);
 	free(daemon->static_interfaces);
 	inventory_clear(&daemon->static_inventory);

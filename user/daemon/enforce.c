@@ -4,7 +4,8 @@
  *
  * Another policy set, or an arena that is full, means everything anew in the next arena, beside what is in force:
  *  1. classes of sets, compiler, labels: in this process alone;
- *  2. when no program can be reading the next arena any more: its tables, set tables included;
+ *  2. when no program can be reading the next arena any more: its tables, set tables included; the tables of countries, if they are
+ *     others, which both versions see;
  *  3. rulesets of that arena for every endpoint; flags as they may be under both versions (see flags_between());
  *  4. one flip;
  *  5. flags as they are to be, new endpoints are linked, flows that were judged in between are judged again.
@@ -83,6 +84,7 @@ void past_remember(struct daemon *daemon, const struct live *live)
 /* What belongs together: the fields of the same names in struct daemon. */
 struct enforcement {
 	struct policy_set *policies;
+	struct country_database countries;
 	struct set_classes *sets;
 	uint64_t set_tag;
 	struct compiler *compiler;
@@ -97,6 +99,7 @@ struct enforcement {
 static void exchange(struct daemon *daemon, struct enforcement *other)
 {
 	SWAP(daemon->policies, other->policies);
+	SWAP(daemon->countries.now, other->countries);
 	SWAP(daemon->sets, other->sets);
 	SWAP(daemon->set_tag, other->set_tag);
 	SWAP(daemon->compiler, other->compiler);
@@ -107,7 +110,7 @@ static void exchange(struct daemon *daemon, struct enforcement *other)
 	SWAP(daemon->limit_names, other->limit_names);
 }
 
-/* All but the policies: they are the caller's. @keep: sets that somebody else has, too. */
+/* All but the policies and countries: they are the caller's. @keep: sets that somebody else has, too. */
 static void enforcement_clear(struct enforcement *enforcement, const struct set_classes *keep)
 {
 	compiler_free(enforcement->compiler);
@@ -476,8 +479,8 @@ static int build(struct daemon *daemon, struct compilation *compilation, struct 
 		 struct error *error)
 {
 	struct compile_input input = {
-		.arena = next->arena, .policies = daemon->policies, .sets = daemon->sets, .audit = daemon->options->audit,
-		.now_unix_ns = now_unix_ns, .counter = rule_counter, .limit = limits_id, .context = daemon,
+		.arena = next->arena, .policies = daemon->policies, .sets = daemon->sets, .has_countries = daemon->countries.now.geo,
+		.audit = daemon->options->audit, .now_unix_ns = now_unix_ns, .counter = rule_counter, .limit = limits_id, .context = daemon,
 	};
 	int r = compiler_new(&input, &daemon->compiler, error);
 
@@ -497,11 +500,17 @@ static int build(struct daemon *daemon, struct compilation *compilation, struct 
 	return r;
 }
 
-int enforce_switch(struct daemon *daemon, struct policy_set *policies, struct policy_set **ret_before, struct error *error)
+struct in_force enforce_now(const struct daemon *daemon)
+{
+	return (struct in_force){ .policies = daemon->policies, .countries = daemon->countries.now };
+}
+
+int enforce_switch(struct daemon *daemon, const struct in_force *wanted, struct in_force *ret_before, struct error *error)
 {
 	_cleanup_(compilation_clear) struct compilation compilation = {};
 	struct install next = { .arena = dataplane_next_arena(daemon->dataplane) };
-	struct enforcement other = { .policies = policies };	/* the new one first, then the old one */
+	struct enforcement other = { .policies = wanted->policies, .countries = wanted->countries };	/* the new one first, then the old one */
+	struct error undoing = {};
 	uint64_t now = unix_ns();
 	int r = make_sets(daemon, &other, error);
 
@@ -520,8 +529,16 @@ int enforce_switch(struct daemon *daemon, struct policy_set *policies, struct po
 	exchange(daemon, &other);
 	if (daemon->inventory)
 		r = build(daemon, &compilation, &next, now, error);
+	if (r == 0) {
+		/* Before the flip, because it can fail. A country's number means the same in both versions. */
+		r = countries_install(daemon, error);
+		if (r < 0 && daemon->inventory)
+			daemon->retired[next.arena] = next;
+	}
 	if (r < 0) {
 		exchange(daemon, &other);
+		if (countries_install(daemon, &undoing) < 0)
+			log_error("the countries that were in force cannot be put back: %s", undoing.text);
 		enforcement_clear(&other, daemon->sets);
 		return r;
 	}
@@ -529,9 +546,15 @@ int enforce_switch(struct daemon *daemon, struct policy_set *policies, struct po
 		daemon->retired[daemon->install.arena] = daemon->install;
 		daemon->install = next;
 		flip(daemon, &compilation);
+		if (!daemon->countries.now.geo)
+			countries_remove(daemon);
 	}
 	daemon->policy.compiled_unix_ns = now;
-	*ret_before = other.policies == policies ? NULL : other.policies;
+	*ret_before = (struct in_force){};
+	if (other.policies != wanted->policies)
+		ret_before->policies = other.policies;
+	if (other.countries.geo != wanted->countries.geo)
+		ret_before->countries = other.countries;
 	enforcement_clear(&other, daemon->sets);
 	return 0;
 }
@@ -548,7 +571,7 @@ void enforce_withdraw_retired(struct daemon *daemon)
 void enforce(struct daemon *daemon)
 {
 	_cleanup_(compilation_clear) struct compilation compilation = {};
-	struct policy_set *before;
+	struct in_force now = enforce_now(daemon), before;
 	struct error error = {};
 	int r = -ENOSPC;
 
@@ -563,7 +586,7 @@ void enforce(struct daemon *daemon)
 	}
 	/* Full of what containers that are gone needed: once more, into the next arena. */
 	if (r == -ENOSPC)
-		r = enforce_switch(daemon, daemon->policies, &before, &error);
+		r = enforce_switch(daemon, &now, &before, &error);
 	if (r < 0) {
 		error_prefix(&error, r, "what is in force stays");
 		problem(daemon, error.text);

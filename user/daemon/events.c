@@ -91,7 +91,9 @@ void events_report(void *context, const struct dnet_event *event)
 				       &daemon->rule_names[event->rule_counter] : NULL;
 	struct event_record record = {};
 	struct endpoint_names names;
-	char origin[256], policy[256];
+	const struct dnet_addr *remote = event->direction == DNET_EGRESS ? &event->dst : &event->src;
+	uint32_t country = countries_find(daemon, remote);
+	char origin[256], policy[256], letters[3];
 
 	endpoint_names(daemon, event->endpoint_id, event->ifindex, &names);
 	record.time_unix_ns = unix_of_monotonic(event->time_ns);
@@ -102,7 +104,7 @@ void events_report(void *context, const struct dnet_event *event)
 	record.service = names.service;
 	record.network = names.network;
 	record.interface = names.interface;
-	record.peer_container = container_at(daemon, event->direction == DNET_EGRESS ? &event->dst : &event->src);
+	record.peer_container = container_at(daemon, remote);
 	record.src = event->src;
 	record.dst = event->dst;
 	record.ethertype = ntohs(event->ethertype_be);
@@ -115,7 +117,7 @@ void events_report(void *context, const struct dnet_event *event)
 		record.src_port = ntohs(event->src_port_be);
 		record.dst_port = ntohs(event->dst_port_be);
 	}
-	record.country = "";
+	record.country = country ? country_text(country, letters) : "";
 	record.policy = record.rule = record.origin = "";
 	if (rule && rule->policy) {
 		record.policy = rule->policy;

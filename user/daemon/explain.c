@@ -169,7 +169,7 @@ static int judge(void *context, const struct explain_packet *packet, const struc
 	ret->question = (struct explain_question){
 		.selector = answer.selector, .peer = answer.peer, .peer_class = answer.peer_class, .peer_endpoint = answer.peer_endpoint,
 		.peer_named = peer_end ? &peer_end->compile : NULL, .peer_ifindex = answer.peer_ifindex,
-		.peer_interface = named ? named->name : NULL, .group = answer.group != 0,
+		.peer_interface = named ? named->name : NULL, .peer_country = countries_find(daemon, &answer.peer), .group = answer.group != 0,
 	};
 	return 0;
 }

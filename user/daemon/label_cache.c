@@ -12,6 +12,7 @@
 #include "config/labels.h"
 #include "daemon/policies.h"
 #include "daemon/reconcile.h"
+#include "geo/need.h"
 
 /* The place of a key in the table, or of the free slot where it would be. */
 static struct cached_labels **find_labels(struct cached_labels **labels, size_t room, const char *key)
@@ -48,8 +49,9 @@ static void parse_labels(const struct daemon *daemon, const struct container *co
 	struct diagnostics diagnostics = {};
 
 	label_policy_parse(container, daemon->policies, ret);
-	if (!ret->invalid && policies_refuse_labels(ret) < 0)
-		log_debug("labels of %s name what is not enforced yet", container->name);
+	/* When a database comes, all labels are read again. */
+	if (!ret->invalid && !daemon->countries.now.geo)
+		geo_refuse_labels(ret);
 	if (ret->invalid)
 		log_error("container %s is denied everything: %s", container->name, ret->problem);
 	for (int direction = 0; direction < DNET_DIRECTIONS && !ret->invalid; direction++) {

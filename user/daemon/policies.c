@@ -40,21 +40,12 @@ static void policy_version_clear(struct policy_version *version)
 	free(version->set);
 	free(version->file);
 	json_decref(version->warnings);
+	if (version->other_countries)
+		geo_free(version->countries.geo);
 	memset(version, 0, sizeof(*version));
 }
 
-static const struct rule *find_country(const struct rule_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		for (size_t j = 0; j < list->rules[i].peer_count; j++)
-			if (list->rules[i].peers[j].kind == PEER_COUNTRY)
-				return &list->rules[i];
-	return NULL;
-}
-
 /* What cannot be put in force. */
-#define NO_GEO "geo: rules are not enforced yet; take them out"
-
 static int refuse(const struct policy_set *set, struct error *error)
 {
 	for (size_t i = 0; i <= set->policy_count; i++) {
@@ -62,40 +53,18 @@ static int refuse(const struct policy_set *set, struct error *error)
 
 		for (int direction = 0; direction < DNET_DIRECTIONS; direction++) {
 			const struct rule_list *list = &policy->direction[direction];
-			const struct rule *rule = find_country(list);
-			char sentence[128] = NO_GEO;
+			const struct rule *rule = &list->rules[DNET_MAX_RULES];
+			char sentence[128];
 
-			if (list->count > DNET_MAX_RULES) {
-				rule = &list->rules[DNET_MAX_RULES];
-				snprintf(sentence, sizeof(sentence), "this is one rule too many: %zu, and a policy can have %d in a direction",
-					 list->count, DNET_MAX_RULES);
-			}
-			if (rule)
-				return error_set_place(error, -EINVAL, rule->origin.file ? rule->origin.file : "", rule->origin.line,
-						       rule->origin.column, 0, sentence);
+			if (list->count <= DNET_MAX_RULES)
+				continue;
+			snprintf(sentence, sizeof(sentence), "this is one rule too many: %zu, and a policy can have %d in a direction",
+				 list->count, DNET_MAX_RULES);
+			return error_set_place(error, -EINVAL, rule->origin.file ? rule->origin.file : "", rule->origin.line,
+					       rule->origin.column, 0, sentence);
 		}
 	}
 	return 0;
-}
-
-int policies_refuse_labels(struct label_policy *labels)
-{
-	const struct rule *rule = find_country(&labels->policy.direction[DNET_INGRESS]);
-
-	if (!rule)
-		rule = find_country(&labels->policy.direction[DNET_EGRESS]);
-	if (!rule)
-		return 0;
-	if (!labels->invalid) {
-		char *problem;
-
-		if (asprintf(&problem, "%s: " NO_GEO, rule->origin.file ? rule->origin.file : "labels") < 0)
-			problem = NULL;
-		label_policy_clear(labels);
-		labels->present = labels->invalid = true;
-		labels->problem = problem;
-	}
-	return -EINVAL;
 }
 
 static size_t count_rules(const struct policy_set *set)
@@ -137,7 +106,7 @@ static int read_files(const struct daemon *daemon, const char *path, struct poli
  * Read @path, what it includes, and the rules by hand. The hash is of what was read: when a file may have changed while it
  * was read it is read again, until two hashes agree.
  */
-static int load(const struct daemon *daemon, const char *path, struct policy_version *ret, struct error *error)
+static int load(struct daemon *daemon, const char *path, struct policy_version *ret, struct error *error)
 {
 	uint64_t last = 0;
 
@@ -164,8 +133,12 @@ static int load(const struct daemon *daemon, const char *path, struct policy_ver
 		if (newest + STEADY_NS < begin || version.files_hash == last || i == TRIES - 1) {
 			if (newest + STEADY_NS >= begin && version.files_hash != last)
 				version.files_hash = 0;
-			*ret = version;
-			return 0;
+			r = countries_choose(daemon, version.set, &version.countries, &version.other_countries, error);
+			if (r < 0)
+				policy_version_clear(&version);
+			else
+				*ret = version;
+			return r;
 		}
 		last = version.files_hash;
 		policy_version_clear(&version);
@@ -194,20 +167,30 @@ static int put_in_force(struct daemon *daemon, struct policy_version *version, s
 			struct error *error)
 {
 	struct policies_state *state = &daemon->policy;
+	struct in_force next = enforce_now(daemon), replaced;
 	struct policy_version before;
-	struct policy_set *set;
-	int r = enforce_switch(daemon, version->set, &set, error);
+	bool other_countries = version->other_countries;
+	int r;
 
+	next.policies = version->set;
+	if (other_countries)
+		next.countries = version->countries;
+	r = enforce_switch(daemon, &next, &replaced, error);
 	if (r < 0)
 		return r;
 	before = state->now;
-	before.set = set;
+	before.set = replaced.policies;
+	before.other_countries = other_countries;
+	before.countries = replaced.countries;
 	version->set = NULL;
+	version->other_countries = false;
 	state->now = *version;
 	memset(version, 0, sizeof(*version));
 	/* What was applied is not what changes of the configuration's files are seen for. */
 	if (state->now.configured)
 		follow_files(daemon);
+	if (other_countries)
+		countries_follow(daemon);
 	by_hand_plan(daemon);
 	if (ret_before)
 		*ret_before = before;
@@ -363,6 +346,8 @@ int policies_start(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	daemon->policies = TAKE_PTR(version.set);
+	daemon->countries.now = version.countries;
+	version.other_countries = false;
 	state->now = version;
 	log_warnings(&state->now);
 	return 0;

@@ -24,8 +24,6 @@ int policies_check_pending(const struct daemon *daemon, struct error *error);
 /* Every few seconds: folders that appeared, clocks that were set. */
 void policies_tick(struct daemon *daemon);
 
-/* Labels that ask for what does not exist yet become invalid. -EINVAL then. */
-int policies_refuse_labels(struct label_policy *labels);
 /* What `status` says of the policies: its "policy", a new reference, and sentences for its "problems". */
 json_t *policies_status(const struct daemon *daemon);
 void policies_problems(const struct daemon *daemon, json_t *problems);

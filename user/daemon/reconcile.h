@@ -24,9 +24,15 @@ bool bridge_is_ours(const struct daemon *daemon, const struct netlink_link *link
 
 /* Compile the policies in force for all identified interfaces. On failure what is in force stays. */
 void enforce(struct daemon *daemon);
-/* Put @policies in force: everything is built beside, then one flip. They are the daemon's from then on, and *ret_before
- * (NULL: none, or the same) is the caller's. On failure nothing has changed, and @policies are still the caller's. */
-int enforce_switch(struct daemon *daemon, struct policy_set *policies, struct policy_set **ret_before, struct error *error);
+/* What a switch exchanges. */
+struct in_force {
+	struct policy_set *policies;
+	struct country_database countries;
+};
+struct in_force enforce_now(const struct daemon *daemon);
+/* Put @next in force: everything is built beside, then one flip. It is the daemon's from then on, and *ret_before (NULL: none, or the
+ * same) is the caller's. On failure nothing has changed, and @next is still the caller's. */
+int enforce_switch(struct daemon *daemon, const struct in_force *next, struct in_force *ret_before, struct error *error);
 /* Take away what arenas that were left have in the kernel's tables. */
 void enforce_withdraw_retired(struct daemon *daemon);
 void enforce_clear(struct daemon *daemon);	/* frees all of it; the kernel side stays */

@@ -278,13 +278,14 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 	for (size_t i = 0; i < daemon->problem_count; i++)
 		json_array_append_new(problems, json_string(daemon->problems[i]));
 	policies_problems(daemon, problems);
+	countries_problems(daemon, problems);
 	if (daemon->docker_problem[0])
 		json_array_append_new(problems, json_string(daemon->docker_problem));
 	if (attacher_repairs(daemon->attacher))
 		json_array_append_new(problems, json_sprintf("somebody removed programs from interfaces %lu times; they were put back",
 							     attacher_repairs(daemon->attacher)));
 	*ret = json_pack("{s:s, s:i, s:I, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:s, s:s}, s:s, s:o, s:s, s:o, s:{s:I, s:I}, "
-			 "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:o}",
+			 "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:o, s:o}",
 			 "version", DNETBPF_VERSION, "pid", (int)getpid(),
 			 "uptime_seconds", (json_int_t)((monotonic_ns() - daemon->started_ns) / 1000000000ull),
 			 "namespace_cookie", (json_int_t)daemon->dataplane->state->netns_cookie,
@@ -302,7 +303,7 @@ int report_status(void *context, const json_t *request, json_t **ret, struct err
 			 "bans", (json_int_t)daemon->dataplane->state->bans, "refused", (json_int_t)daemon->dataplane->state->bans_refused,
 			 "events", "sent", (json_int_t)event_total(daemon, false), "suppressed", (json_int_t)event_total(daemon, true),
 			 "lost", (json_int_t)daemon->dataplane->state->events_lost,
-			 "pending_denied", (json_int_t)pending_denied(daemon), "problems", problems);
+			 "pending_denied", (json_int_t)pending_denied(daemon), "geo", countries_status(daemon), "problems", problems);
 	return *ret ? 0 : error_set(error, -ENOMEM, "out of memory");
 }
 
@@ -418,6 +419,7 @@ void report_metrics(void *context, struct metrics *metrics)
 		       "Buckets of limits that were not full again and were forgotten for others.");
 	metrics_sample_u64(metrics, "dnetbpf_limit_evictions_total", daemon->dataplane->state->bucket_evictions, NULL);
 	blocks_metrics(daemon, metrics);
+	countries_metrics(daemon, metrics);
 	metrics_family(metrics, "dnetbpf_flows", "gauge", "Connections in the flow table.");
 	metrics_sample_u64(metrics, "dnetbpf_flows", daemon->flows_standing, NULL);
 	metrics_family(metrics, "dnetbpf_events_total", "counter", "Events that reached the daemon, by verdict.");

@@ -10,6 +10,7 @@
 #include "daemon/addresser.h"
 #include "daemon/attacher.h"
 #include "daemon/blocks.h"
+#include "daemon/countries.h"
 #include "daemon/daemon.h"
 #include "daemon/install.h"
 #include "daemon/limits.h"
@@ -46,6 +47,8 @@ struct policy_version {
 	uint64_t loaded_unix_ns;
 	size_t rules;
 	json_t *warnings;	/* a reference */
+	bool other_countries;	/* they are judged by another database than daemon->countries has */
+	struct country_database countries;	/* which, then */
 };
 
 /* The life of the policies, see policies.c. */
@@ -123,6 +126,7 @@ struct daemon {
 	struct limit_names limit_names;	/* of the limits in force */
 	struct index limit_ids;	/* `limit_ids`: from a limit's key to its id */
 	struct blocks_state blocks;
+	struct countries_state countries;
 	uint64_t next_set_tag;
 	struct policies_state policy;
 

@@ -13,6 +13,7 @@
 #include "config/labels.h"
 #include "config/policy_file.h"
 #include "config/static_inventory.h"
+#include "geo/need.h"
 
 struct explain_offline {
 	struct explain_world world;
@@ -25,6 +26,7 @@ struct explain_offline {
 	const char **network_names;	/* of all ends, one after the other, each list closed by NULL */
 	struct dnet_addr *host_addresses;
 	struct set_classes *sets;
+	struct geo *geo;	/* NULL: no rule names a country */
 	struct compiler *compiler;
 };
 
@@ -138,6 +140,7 @@ static int judge(void *context, const struct explain_packet *packet, const struc
 		ret->question.selector = selector_of(packet);
 		ret->question.group = explain_is_group(&packet->dst.addr);
 		name_peer(peer, &ret->question);
+		ret->question.peer_country = offline->geo ? geo_find(offline->geo, &peer->addr) : 0;
 		explain_decide(offline->compiler, end->verdict, direction, &ret->question, &answer);
 		ret->asked = true;
 		ret->reason = answer.reason;
@@ -162,6 +165,7 @@ void explain_offline_free(struct explain_offline *offline)
 	}
 	compiler_free(offline->compiler);
 	set_classes_free(offline->sets);
+	geo_free(offline->geo);
 	free(offline->ends);
 	free(offline->endpoints);
 	free(offline->verdicts);
@@ -281,6 +285,21 @@ static int add_ends(struct explain_offline *offline)
 	return 0;
 }
 
+/* Reading a database takes a while: only when somebody names a country. Labels that lack one are invalid, as they are for the daemon. */
+static int load_countries(struct explain_offline *offline, struct error *error)
+{
+	bool needed = geo_rule(offline->world.policies, NULL);
+	int r = 0;
+
+	for (size_t i = 0; i < offline->world.end_count; i++)
+		needed = needed || geo_in_labels(&offline->labels[i]);
+	if (needed)
+		r = geo_load_for(offline->world.policies, &offline->geo, error);
+	for (size_t i = 0; i < offline->world.end_count && !offline->geo; i++)
+		geo_refuse_labels(&offline->labels[i]);
+	return r;
+}
+
 static int compile(struct explain_offline *offline, uint64_t now_unix_ns, struct error *error)
 {
 	struct compile_input input = { .policies = offline->world.policies, .now_unix_ns = now_unix_ns, .counter = no_counter, .limit = no_limit };
@@ -291,6 +310,7 @@ static int compile(struct explain_offline *offline, uint64_t now_unix_ns, struct
 	if (r < 0)
 		return r;
 	input.sets = offline->sets;
+	input.has_countries = offline->geo;
 	r = compiler_new(&input, &offline->compiler, error);
 	if (r < 0)
 		return r;
@@ -310,6 +330,9 @@ static int build(struct explain_offline *offline, uint64_t now_unix_ns, struct e
 		r = add_gateways(offline);
 	if (r < 0)
 		return error_set(error, r, "out of memory");
+	r = load_countries(offline, error);
+	if (r < 0)
+		return r;
 	return compile(offline, now_unix_ns, error);
 }
 

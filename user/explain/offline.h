@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Explanations without a kernel: policies and an inventory from files, judged by the compiler's own tables. Pure. */
+/* Explanations without a kernel: policies and an inventory from files, judged by the compiler's own tables. Pure, but for the database
+ * of countries, which is read when a rule names one. */
 #ifndef DNETBPF_EXPLAIN_OFFLINE_H
 #define DNETBPF_EXPLAIN_OFFLINE_H
 

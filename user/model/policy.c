@@ -74,6 +74,7 @@ void policy_set_clear(struct policy_set *set)
 	free(set->sets);
 	free(set->sources);
 	free(set->geo_database);
+	free(set->geo_origin.file);
 	memset(set, 0, sizeof(*set));
 }
 

@@ -185,6 +185,7 @@ struct policy_set {
 	struct prefix_set *sets;	/* owned */
 	size_t set_count;
 	char *geo_database;	/* geo.database; owned, or NULL */
+	struct origin geo_origin;	/* of its value */
 	uint32_t timeout_sec[DNET_TIMEOUT_COUNT];	/* 0: the standard */
 	struct policy_source *sources;	/* owned */
 	size_t source_count;
